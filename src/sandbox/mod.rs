@@ -1,0 +1,1 @@
+//! Simulated regions that speak the real protocols on loopback.
