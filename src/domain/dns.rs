@@ -1,0 +1,57 @@
+//! The public name in front, as every server that may answer for it says.
+
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Who was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerKind {
+    /// A server of the zone, asked directly.
+    Authoritative,
+    /// A resolver: its answers may be cached.
+    Resolver,
+}
+
+/// One server's answer for the name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAnswer {
+    /// Address and port asked.
+    pub server: String,
+    /// What it is.
+    pub kind: ServerKind,
+    /// Addresses, sorted, with the time they may still be kept; or why there is no answer.
+    pub result: Result<(Vec<IpAddr>, Duration), String>,
+    /// Serial of the zone's SOA, from authoritative servers that told it.
+    pub serial: Option<u32>,
+}
+
+/// Every server's answer in one look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsSample {
+    /// The answers, authoritative servers first.
+    pub answers: Vec<DnsAnswer>,
+}
+
+impl DnsSample {
+    /// What the authoritative servers say. None when none answered or they differ.
+    #[must_use]
+    pub fn authoritative(&self) -> Option<(&[IpAddr], Duration)> {
+        let mut answers = self
+            .answers
+            .iter()
+            .filter(|a| a.kind == ServerKind::Authoritative)
+            .filter_map(|a| a.result.as_ref().ok())
+            .map(|(addresses, ttl)| (addresses.as_slice(), *ttl));
+        let first = answers.next()?;
+        answers.all(|other| other.0 == first.0).then_some(first)
+    }
+
+    /// Every authoritative server answered and gave exactly `addresses`.
+    #[must_use]
+    pub fn everywhere(&self, addresses: &[IpAddr]) -> bool {
+        let mut servers = self.answers.iter().filter(|a| a.kind == ServerKind::Authoritative).peekable();
+        servers.peek().is_some() && servers.all(|a| a.result.as_ref().is_ok_and(|(got, _)| got == addresses))
+    }
+}

@@ -1,0 +1,168 @@
+//! The pair of databases as one: who sends, who receives, and what would be lost.
+
+use super::Fleet;
+use crate::domain::database::{DatabaseSample, ReplicaState};
+use crate::domain::freshness::Known;
+use crate::domain::region::{Direction, Side};
+use crate::domain::units::{Bytes, Lsn};
+use crate::domain::{Timestamp, since};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What a promotion now would lose, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Bytes of log that the replica does not have. None: unknown.
+    pub bytes: Option<Bytes>,
+    /// Log written between the last look at the primary and its end, at the rate seen before; an estimate.
+    pub after: Option<Bytes>,
+    /// Age of the last look at the primary. None: never seen.
+    pub primary_seen: Option<Duration>,
+    /// The last position of the primary's log.
+    pub primary_lsn: Option<Lsn>,
+    /// What the replica has.
+    pub replica_lsn: Option<Lsn>,
+    /// Both were seen just now, so the number is exact up to what is being written at this moment.
+    pub exact: bool,
+}
+
+impl Loss {
+    /// Largest loss that the facts allow for. None: unknown.
+    #[must_use]
+    pub fn at_most(&self) -> Option<Bytes> {
+        Some(Bytes(self.bytes?.0.saturating_add(self.after.map_or(0, |b| b.0))))
+    }
+
+    /// In words: `0 B`, `10.5 KiB and what came after 41s`, `unknown`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match (self.bytes, self.exact, self.primary_seen) {
+            (None, _, _) => "an unknown amount".to_owned(),
+            (Some(bytes), true, _) => bytes.to_string(),
+            (Some(bytes), false, Some(age)) => {
+                let after = self.after.map(|b| format!(", about {b}")).unwrap_or_default();
+                format!("{bytes} and what the last {} wrote{after}", crate::domain::units::age(age))
+            }
+            (Some(bytes), false, None) => bytes.to_string(),
+        }
+    }
+}
+
+/// How the standby follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Following {
+    /// It streams, and its receiver has heard from the primary recently enough.
+    Streaming,
+    /// It says that it streams, and has heard nothing for longer than a healthy idle pair would.
+    Silent(Duration),
+    /// No receiver.
+    NotStreaming,
+    /// It is not a replica.
+    NotAReplica,
+    /// Not known now.
+    Unknown,
+}
+
+impl Fleet {
+    /// The region to leave and the region to activate, by the roles observed. None: no primary has ever been seen, or
+    /// both are.
+    #[must_use]
+    pub fn direction(&self) -> Option<Direction> {
+        let primary = |side: Side| self.region(side).role(self.now).is_primary();
+        match (primary(Side::A), primary(Side::B)) {
+            (true, false) => Some(Direction::activating(Side::B)),
+            (false, true) => Some(Direction::activating(Side::A)),
+            // One of them was primary when last seen, the other is now: it has moved.
+            (true, true) => match (self.region(Side::A).live_database(self.now), self.region(Side::B).live_database(self.now)) {
+                (Some(_), None) => Some(Direction::activating(Side::B)),
+                (None, Some(_)) => Some(Direction::activating(Side::A)),
+                _ => None,
+            },
+            (false, false) => None,
+        }
+    }
+
+    /// Both databases are out of recovery now.
+    #[must_use]
+    pub fn two_primaries(&self) -> bool {
+        Side::BOTH.into_iter().all(|side| self.region(side).live_database(self.now).is_some_and(|d| d.primary().is_some()))
+    }
+
+    /// How the standby follows.
+    #[must_use]
+    pub fn following(&self, standby: Side) -> Following {
+        let Some(sample) = self.region(standby).live_database(self.now) else { return Following::Unknown };
+        let Some(replica) = sample.replica() else { return Following::NotAReplica };
+        if !replica.streaming() {
+            return Following::NotStreaming;
+        }
+        match message_age(sample, replica) {
+            Some(age) if age > self.keepalive_limit(standby.other()) => Following::Silent(age),
+            _ => Following::Streaming,
+        }
+    }
+
+    /// Longest silence of a healthy idle pair: half of the primary's `wal_sender_timeout`, and five seconds.
+    fn keepalive_limit(&self, primary: Side) -> Duration {
+        let timeout = self
+            .region(primary)
+            .database
+            .as_ref()
+            .and_then(|known| known.value.primary())
+            .map_or(Duration::from_secs(60), |state| state.wal_sender_timeout);
+        if timeout.is_zero() { Duration::from_secs(3600) } else { timeout / 2 + Duration::from_secs(5) }
+    }
+
+    /// What promoting `direction.to` now would lose: last log position of the old primary − what the replica has.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn loss(&self, direction: Direction) -> Loss {
+        let primary = self.region(direction.from);
+        let replica_lsn = self
+            .region(direction.to)
+            .live_database(self.now)
+            .and_then(DatabaseSample::replica)
+            .and_then(ReplicaState::has);
+        let position: Option<&Known<Lsn>> = primary.last_primary_lsn.as_ref();
+        let live = primary.live_database(self.now).is_some_and(|d| d.primary().is_some());
+        let bytes = match (position, replica_lsn) {
+            (Some(known), Some(has)) => Some(known.value.ahead_of(has)),
+            _ => None,
+        };
+        let unseen = position.map(|known| since(known.at, self.end_of(direction.from)));
+        let after = match (live, primary.log_rate(), unseen) {
+            (false, Some(rate), Some(span)) => Some(Bytes((rate * span.as_secs_f64()) as u64)),
+            _ => None,
+        };
+        Loss {
+            bytes,
+            after,
+            primary_seen: position.map(|known| known.age(self.now)),
+            primary_lsn: position.map(|known| known.value),
+            replica_lsn,
+            exact: live && bytes.is_some(),
+        }
+    }
+
+    /// The first moment at which the primary's database was not reached; now, while it is.
+    fn end_of(&self, primary: Side) -> Timestamp {
+        self.region(primary).database_health.failing_since.unwrap_or(self.now)
+    }
+
+    /// Since when something of the region has not answered: the start of the outage, as far as we saw it.
+    #[must_use]
+    pub fn failing_since(&self, side: Side) -> Option<Timestamp> {
+        let region = self.region(side);
+        match (region.api.failing_since, region.database_health.failing_since) {
+            (Some(api), Some(database)) => Some(api.min(database)),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+/// How long ago the receiver heard from the primary, both by the replica's clock.
+#[must_use]
+pub fn message_age(sample: &DatabaseSample, replica: &ReplicaState) -> Option<Duration> {
+    let heard = replica.receiver.as_ref()?.last_message?;
+    Some(since(heard, sample.server_time))
+}

@@ -1,0 +1,137 @@
+//! What must outlive this process and the region it tells of: noted while all is well, recalled after the disaster.
+//! Running state dies with its region, so these notes may be all that is left of it.
+
+use super::Timestamp;
+use super::cron::CronRow;
+use super::database::{ArchiveFacts, DatabaseSample};
+use super::fleet::Fleet;
+use super::fleet::region::Region;
+use super::freshness::Known;
+use super::kubernetes::{ClusterIdentity, Controllers, ObjectKey};
+use super::region::Side;
+use super::units::Lsn;
+use super::workflow::RunRow;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the notes' form; other versions are not read.
+pub const SCHEMA: u32 = 1;
+
+/// The notes of one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The environment, so that notes are not taken for another's.
+    pub environment: String,
+    /// When they were written.
+    pub saved: Timestamp,
+    /// By region name: sides may change when a region is renamed.
+    pub regions: BTreeMap<String, RegionMemory>,
+}
+
+/// The notes of one region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegionMemory {
+    /// Who the cluster is.
+    pub identity: Option<Known<ClusterIdentity>>,
+    /// Its controllers.
+    pub controllers: Option<Known<Controllers>>,
+    /// The newest look at its database.
+    pub database: Option<Known<DatabaseSample>>,
+    /// The newest log position seen while it was primary.
+    pub last_primary_lsn: Option<Known<Lsn>>,
+    /// What was in Argo's tables.
+    pub archive: Option<Known<ArchiveFacts>>,
+    /// Unfinished runs.
+    pub runs: Option<List<RunRow>>,
+    /// Crons.
+    pub crons: Option<List<CronRow>>,
+}
+
+/// A list as of a moment. Pairs, since JSON has no keys with two parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List<V> {
+    /// Complete up to this moment.
+    pub at: Timestamp,
+    /// The rows.
+    pub rows: Vec<(ObjectKey, V)>,
+}
+
+impl Fleet {
+    /// The notes to write now.
+    #[must_use]
+    pub fn remember(&self) -> Memory {
+        let regions = Side::BOTH.into_iter().map(|side| {
+            let region = self.region(side);
+            (region.name.clone(), note(region))
+        });
+        Memory {
+            schema: SCHEMA,
+            environment: self.policy.environment.clone(),
+            saved: self.now,
+            regions: regions.collect(),
+        }
+    }
+
+    /// Puts notes into a picture that does not know better. Everything recalled says that it is.
+    pub fn recall(&mut self, memory: Memory) {
+        if memory.schema != SCHEMA || memory.environment != self.policy.environment {
+            return;
+        }
+        for (name, notes) in memory.regions {
+            for side in Side::BOTH {
+                if self.region(side).name == name {
+                    recall(self.regions.get_mut(side), notes);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn note(region: &Region) -> RegionMemory {
+    let runs = region.runs.as_of().map(|at| List {
+        at,
+        rows: region
+            .runs
+            .rows()
+            .iter()
+            .filter(|(_, run)| !run.phase.finished())
+            .map(|(key, run)| (key.clone(), run.clone()))
+            .collect(),
+    });
+    let crons = region.crons.as_of().map(|at| List {
+        at,
+        rows: region.crons.rows().iter().map(|(key, cron)| (key.clone(), cron.clone())).collect(),
+    });
+    RegionMemory {
+        identity: region.identity.clone(),
+        controllers: region.controllers.clone(),
+        database: region.database.clone(),
+        last_primary_lsn: region.last_primary_lsn.clone(),
+        archive: region.archive.clone(),
+        runs,
+        crons,
+    }
+}
+
+fn recall(region: &mut Region, notes: RegionMemory) {
+    put(&mut region.identity, notes.identity);
+    put(&mut region.controllers, notes.controllers);
+    put(&mut region.database, notes.database);
+    put(&mut region.last_primary_lsn, notes.last_primary_lsn);
+    put(&mut region.archive, notes.archive);
+    if let Some(list) = notes.runs {
+        region.runs.recall(list.rows.into_iter().collect(), list.at);
+    }
+    if let Some(list) = notes.crons {
+        region.crons.recall(list.rows.into_iter().collect(), list.at);
+    }
+}
+
+fn put<T>(slot: &mut Option<Known<T>>, noted: Option<Known<T>>) {
+    if slot.is_none() {
+        *slot = noted.map(|known| Known { remembered: true, ..known });
+    }
+}
