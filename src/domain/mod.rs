@@ -1,1 +1,3 @@
 //! Nouns of the product: what was observed, and what may be done. Pure.
+pub mod problem;
+pub mod secret;
