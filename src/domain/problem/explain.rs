@@ -57,7 +57,8 @@ fn unknown_key(file: &str, text: &str, span: Range<usize>, rest: &str, home: &st
     let words = ticked(rest);
     let (key, known) = words.split_first().map(|(k, rest)| (k.clone(), rest)).unwrap_or_default();
     let near = nearest(&key, known.iter().map(String::as_str)).map(str::to_owned);
-    let list = if near.is_none() && !known.is_empty() { format!("; known: {}", known.join(", ")) } else { String::new() };
+    let list =
+        if near.is_none() && !known.is_empty() { format!("; known: {}", known.join(", ")) } else { String::new() };
     let mut problem = Problem::at(file, text, span, format!("unknown key \"{key}\" in {home}{list}")).about(&key);
     problem.nearest = near;
     problem
@@ -88,7 +89,8 @@ fn plain(message: &str, subject: &str) -> String {
         let found = if sort { found_words(found) } else { found.replace('`', "") };
         return format!("{subject} must be {}, not {found}", wanted_words(wanted));
     }
-    if let Some((length, wanted)) = message.strip_prefix("invalid length ").and_then(|rest| rest.split_once(", expected "))
+    if let Some((length, wanted)) =
+        message.strip_prefix("invalid length ").and_then(|rest| rest.split_once(", expected "))
     {
         return format!("{subject} has {length} elements, expected {wanted}");
     }

@@ -92,7 +92,7 @@ impl Problem {
     /// The same with another bad word than what stands at the place.
     #[must_use]
     pub fn about(mut self, word: &str) -> Self {
-        self.word = printable(word, 80);
+        self.word = quote::masked_urls(&printable(word, 80));
         self
     }
 
@@ -106,11 +106,7 @@ impl Problem {
     /// `file:line:column: message; did you mean "word"?`, in one line.
     pub fn headline(&self) -> String {
         let file = printable(&self.file, 200);
-        let place = if self.line == 0 {
-            String::new()
-        } else {
-            format!(":{}:{}", self.line, self.column)
-        };
+        let place = if self.line == 0 { String::new() } else { format!(":{}:{}", self.line, self.column) };
         let hint = match &self.nearest {
             Some(word) => format!("; did you mean \"{word}\"?"),
             None => String::new(),
