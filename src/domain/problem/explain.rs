@@ -24,53 +24,78 @@ pub fn parse_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Prob
         let size = text.len() / 1024;
         return Err(Problem::new(file, format!("the file is {size} KiB long; no more than 1024 KiB are read")));
     }
-    toml::from_str(text).map_err(|error| explain(file, text, &error))
+    let at = |span: Range<usize>, message: String| Problem::at(file, text, span, message);
+    match DeTable::parse(text) {
+        Ok(root) => read_table(root, &at),
+        Err(error) => Err(not_toml(&error, &at)),
+    }
 }
 
-fn explain(file: &str, text: &str, error: &toml::de::Error) -> Problem {
+/// The error of a text that is no TOML at all; `at` makes a problem of a place in it.
+pub fn not_toml(error: &toml::de::Error, at: &dyn Fn(Range<usize>, String) -> Problem) -> Problem {
+    at(error.span().unwrap_or(0..0), format!("not valid TOML: {}", one_line(error.message())))
+}
+
+/// Reads a parsed table as a `T`; for a reader that puts one table together from several texts.
+///
+/// `at` makes a problem of a span, and so decides what the spans of `root` mean.
+///
+/// # Errors
+/// The first thing that is wrong, as [`parse_toml`] says it.
+pub fn read_table<T: DeserializeOwned>(
+    root: Spanned<DeTable<'_>>,
+    at: &dyn Fn(Range<usize>, String) -> Problem,
+) -> Result<T, Problem> {
+    let table = root.get_ref().clone();
+    T::deserialize(toml::Deserializer::from(root)).map_err(|error| explain(&table, &error, at))
+}
+
+fn explain(table: &DeTable<'_>, error: &toml::de::Error, at: &dyn Fn(Range<usize>, String) -> Problem) -> Problem {
     let span = error.span().unwrap_or(0..0);
-    let Ok(root) = DeTable::parse(text) else {
-        return Problem::at(file, text, span, format!("not valid TOML: {}", one_line(error.message())));
-    };
-    let found = find(root.get_ref(), &span, &mut Vec::new()).unwrap_or_default();
+    let found = find(table, &span, &mut Vec::new()).unwrap_or_default();
     let home = table_name(&found.path);
     let message = error.message();
     if let Some(rest) = message.strip_prefix("unknown field ") {
-        return unknown_key(file, text, span, rest, &home);
+        return unknown_key(span, rest, &home, at);
     }
     if let Some(rest) = message.strip_prefix("unknown variant ") {
-        return unknown_word(file, text, span, rest, found.key.as_deref());
+        return unknown_word(span, rest, found.key.as_deref(), at);
     }
     if let Some(rest) = message.strip_prefix("missing field ") {
         let key = ticked(rest).into_iter().next().unwrap_or_default();
         let inside = table_name(&found.whole());
-        return Problem::at(file, text, span, format!("missing key \"{key}\" in {inside}")).about("");
+        return at(span, format!("missing key \"{key}\" in {inside}")).about("");
     }
     let subject = match &found.key {
         Some(key) => format!("\"{key}\" in {home}"),
         None => home,
     };
-    Problem::at(file, text, span, plain(message, &subject))
+    at(span, plain(message, &subject))
 }
 
-fn unknown_key(file: &str, text: &str, span: Range<usize>, rest: &str, home: &str) -> Problem {
+fn unknown_key(span: Range<usize>, rest: &str, home: &str, at: &dyn Fn(Range<usize>, String) -> Problem) -> Problem {
     let words = ticked(rest);
     let (key, known) = words.split_first().map(|(k, rest)| (k.clone(), rest)).unwrap_or_default();
     let near = nearest(&key, known.iter().map(String::as_str)).map(str::to_owned);
     let list =
         if near.is_none() && !known.is_empty() { format!("; known: {}", known.join(", ")) } else { String::new() };
-    let mut problem = Problem::at(file, text, span, format!("unknown key \"{key}\" in {home}{list}")).about(&key);
+    let mut problem = at(span, format!("unknown key \"{key}\" in {home}{list}")).about(&key);
     problem.nearest = near;
     problem
 }
 
-fn unknown_word(file: &str, text: &str, span: Range<usize>, rest: &str, key: Option<&str>) -> Problem {
+fn unknown_word(
+    span: Range<usize>,
+    rest: &str,
+    key: Option<&str>,
+    at: &dyn Fn(Range<usize>, String) -> Problem,
+) -> Problem {
     let words = ticked(rest);
     let (word, known) = words.split_first().map(|(k, rest)| (k.clone(), rest)).unwrap_or_default();
     let near = nearest(&word, known.iter().map(String::as_str)).map(str::to_owned);
     let name = key.map(|k| format!(" for \"{k}\"")).unwrap_or_default();
     let message = format!("\"{word}\" is no valid value{name}; known: {}", known.join(", "));
-    let mut problem = Problem::at(file, text, span, message).about(&word);
+    let mut problem = at(span, message).about(&word);
     problem.nearest = near;
     problem
 }

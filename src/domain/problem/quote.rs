@@ -119,6 +119,23 @@ pub(super) fn masked_urls(line: &str) -> String {
         }
     }
     out.push_str(rest);
+    mask_query(&out)
+}
+
+/// Masks `?password=…` and `&password=…`, which a database URL may carry too.
+fn mask_query(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find("password=") {
+        let (head, tail) = rest.split_at(at + "password=".len());
+        out.push_str(head);
+        rest = tail;
+        if head.trim_end_matches("password=").ends_with(['?', '&']) {
+            out.push_str("***");
+            rest = tail.find(['&', '"', '\'', ' ', '#']).and_then(|end| tail.get(end..)).unwrap_or_default();
+        }
+    }
+    out.push_str(rest);
     out
 }
 
@@ -128,11 +145,21 @@ fn mask_named(line: &str) -> String {
     let mut rest = line;
     while let Some(equals) = rest.find('=') {
         let (name, value) = rest.split_at(equals + 1);
-        let key = name.trim_end_matches('=').trim_end().rsplit([' ', '{', ',', '.']).next().unwrap_or_default();
+        let key =
+            name.trim_end_matches('=').trim_end().rsplit([' ', '{', ',', '.', '?', '&']).next().unwrap_or_default();
         out.push_str(name);
         rest = value;
         let key = key.trim_matches(|c| c == '"' || c == '\'').to_lowercase().replace('-', "_");
         if key.ends_with("_file") || !SECRET_NAMES.iter().any(|secret| key.contains(secret)) {
+            continue;
+        }
+        let value = rest.trim_start();
+        if value.starts_with(['{', '[']) {
+            continue;
+        }
+        if !value.starts_with(['"', '\'']) {
+            out.push_str("***");
+            rest = rest.find(['&', '"', '\'', ' ', ',', '}']).and_then(|end| rest.get(end..)).unwrap_or_default();
             continue;
         }
         let Some(open) = rest.find(['"', '\'']) else { continue };

@@ -184,6 +184,8 @@ fn a_source_line_shows_no_password() {
         "schema = \"postgres://u:hunter2@h/db\"",
         "schema = { secret = \"hunter2\" }",
         "schema = 1\nregions = { secret = \"hunter2\" }",
+        "bad = \"postgres://db/argo?sslmode=require&password=hunter2&x=1\"",
+        "kind = \"postgres://db/argo?password=hunter2\"",
         "kind = \"postgres://u:hunter2@h/db\"",
     ];
     for text in table {
