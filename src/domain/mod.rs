@@ -10,6 +10,7 @@ pub mod effect;
 pub mod endpoints;
 pub mod fleet;
 pub mod freshness;
+pub mod humane;
 pub mod kubernetes;
 pub mod memory;
 pub mod metrics;

@@ -205,7 +205,7 @@ impl OpenRun {
         }
         // A run that is being retried or was cut short can have nodes nobody points at; they are not hidden.
         for (id, node) in nodes {
-            if !walk.seen.contains(id) && node.boundary.is_none() {
+            if !walk.seen.contains(id.as_str()) && node.boundary.is_none() {
                 walk.node(node, &[], true, None);
             }
         }
