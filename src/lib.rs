@@ -4,5 +4,6 @@
 //! `tests/architecture.rs` keeps it.
 
 pub mod domain;
+pub mod gates;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

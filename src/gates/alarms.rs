@@ -1,0 +1,68 @@
+//! What is wrong now, loudest first: gates that say so, and sources that are silent.
+
+use super::{Question, RunFacts, TABLE, Verdict};
+use crate::domain::fleet::Fleet;
+use crate::domain::fleet::happening::Weight;
+use crate::domain::freshness::{ErrorKind, Freshness, Source};
+use crate::domain::region::{Direction, Side};
+
+/// One thing that is wrong now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// What raised it: a gate's id, or a source's.
+    pub id: String,
+    /// How loud.
+    pub weight: Weight,
+    /// Where, if in one region.
+    pub side: Option<Side>,
+    /// One line.
+    pub text: String,
+    /// What to do, where something can be said; may be empty.
+    pub advice: String,
+}
+
+/// Everything that is wrong now.
+#[must_use]
+pub fn alarms(fleet: &Fleet, facts: &RunFacts) -> Vec<Alarm> {
+    let mut alarms: Vec<Alarm> = Source::ALL.into_iter().filter_map(|source| silent(fleet, source)).collect();
+    // With two primaries there is no direction; the gates that speak of it are still asked, from either side.
+    let direction = fleet.direction().unwrap_or(Direction::activating(Side::B));
+    let question = Question { fleet, direction, facts };
+    for gate in TABLE {
+        let Some(weight) = gate.alarm else { continue };
+        let answer = (gate.ask)(&question);
+        if matches!(answer.verdict, Verdict::Warn | Verdict::Block) {
+            alarms.push(Alarm {
+                id: gate.id.to_owned(),
+                weight,
+                side: None,
+                text: answer.text,
+                advice: answer.lift,
+            });
+        }
+    }
+    alarms.sort_by(|a, b| b.weight.cmp(&a.weight));
+    alarms
+}
+
+fn silent(fleet: &Fleet, source: Source) -> Option<Alarm> {
+    let health = fleet.health(source);
+    let error = health.error.as_ref()?;
+    if error.kind == ErrorKind::NotConfigured {
+        return None;
+    }
+    let fresh = health.freshness(fleet.now);
+    let loud = matches!(source, Source::Kubernetes(_) | Source::Database(_));
+    let weight = match fresh {
+        Freshness::Live(_) => return None,
+        Freshness::Stale(_) | Freshness::Blind if loud => Weight::Bad,
+        _ => Weight::Warn,
+    };
+    Some(Alarm {
+        id: format!("source-{}", source.word()),
+        weight,
+        side: source.side(),
+        text: format!("{} {fresh}: {}", source.word(), error.text),
+        advice: String::new(),
+    })
+}

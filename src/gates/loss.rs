@@ -1,0 +1,48 @@
+//! Gates about what is lost, and how often.
+
+use super::{Answer, Question};
+use crate::domain::freshness::Source;
+use crate::domain::since;
+use crate::domain::units::{Bytes, age};
+
+pub fn limit(q: &Question<'_>) -> Answer {
+    let limit = Bytes(q.fleet.policy.loss_bytes_max);
+    if q.facts.promoted {
+        return Answer::moot("the promotion is behind us");
+    }
+    let loss = q.fleet.loss(q.direction);
+    let Some(most) = loss.at_most() else {
+        let text = if loss.primary_lsn.is_none() {
+            format!("the log of {} was never seen, so the loss is unknown", q.name(q.direction.from))
+        } else {
+            format!("{} does not say what it has received, so the loss is unknown", q.name(q.direction.to))
+        };
+        return Answer::unknown(text).lift("both databases have to be seen, with pg_monitor, before the outage");
+    };
+    let evidence = q.evidence(Source::Database(q.direction.to), loss.replica_lsn.map_or_else(String::new, |l| l.to_string()));
+    if most > limit {
+        Answer::block(format!("may lose {}, over the limit of {limit}", loss.words()))
+            .lift("let the replica catch up, or accept the loss with a second person")
+            .on(evidence)
+    } else {
+        let verb = if loss.exact { "loses" } else { "may lose" };
+        Answer::pass(format!("{verb} {} of {limit} allowed", loss.words())).on(evidence)
+    }
+}
+
+pub fn anti_flap(q: &Question<'_>) -> Answer {
+    let window = q.fleet.policy.anti_flap;
+    match q.facts.last_promotion {
+        _ if q.facts.promoted => Answer::moot("the promotion is behind us"),
+        None => Answer::pass("no earlier failover in the journals here"),
+        Some(at) => {
+            let ago = since(at, q.fleet.now);
+            if ago < window {
+                Answer::block(format!("the last failover was {} ago, within {}", age(ago), age(window)))
+                    .lift(format!("wait {}, or go on with a second person", age(window.saturating_sub(ago))))
+            } else {
+                Answer::pass(format!("the last failover was {} ago", age(ago)))
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Gates about the region being left: does it still act, and can that be proven.
+
+use super::{Answer, Question, Verdict};
+use crate::domain::fleet::region::{Pulse, Region};
+use crate::domain::freshness::{Freshness, Source};
+use crate::domain::units::age;
+use crate::domain::{Timestamp, since};
+use std::time::Duration;
+
+/// The old primary answers and takes writes: nobody may promote beside it. A weak fence (new sessions read-only) counts
+/// only while the controllers are proven gone, since a session may switch it off.
+pub fn writes(q: &Question<'_>) -> Answer {
+    let from = q.direction.from;
+    let region = q.fleet.region(from);
+    let source = Source::Database(from);
+    let Some(sample) = region.live_database(q.fleet.now) else {
+        return Answer::moot(format!("{}; whether it is fenced is asked by old-region-fenced", q.silence(source)));
+    };
+    let step_feasible = q.fleet.policy.regions.get(from).operator_configured;
+    let controllers_gone = region.live_controllers(q.fleet.now).is_some_and(|c| c.gone());
+    if sample.primary().is_none() {
+        return Answer::pass(format!("{} is a replica itself", region.name)).on(q.evidence(source, "in recovery"));
+    }
+    if sample.accepts_writes() {
+        return Answer::block(format!("{} answers and accepts writes", region.name))
+            .lift("fence it: the step fence-database makes new sessions read-only and ends the others")
+            .by("fence-database", step_feasible)
+            .on(q.evidence(source, "writable"));
+    }
+    if controllers_gone {
+        Answer::pass(format!("{} is read-only for new sessions and its controllers are gone", region.name))
+            .on(q.evidence(source, "default_transaction_read_only = on"))
+    } else {
+        Answer::block(format!("{} is read-only for new sessions, but its controllers are not proven gone", region.name))
+            .lift("a session can switch that off: stop the controllers, or stop the database")
+            .by("fence-controllers", region.api.usable(q.fleet.now))
+            .on(q.evidence(source, "default_transaction_read_only = on"))
+    }
+}
+
+/// Our line to the primary may be cut while the primary lives. Two looks at the replica, both after our first failed
+/// look at the primary, between which it received something: then it lives. As long as the receiver still says that it
+/// streams, silence proves nothing until `wal_receiver_timeout` has run out, since an idle primary sends nothing.
+pub fn proof_of_life(q: &Question<'_>) -> Answer {
+    let (from, to) = (q.direction.from, q.direction.to);
+    let old = q.fleet.region(from);
+    if q.facts.promoted {
+        return Answer::moot("the replica has been promoted");
+    }
+    if old.live_database(q.fleet.now).is_some() {
+        return Answer::moot(format!("{} db answers", old.name));
+    }
+    let Some(failing) = old.database_health.failing_since else {
+        return Answer::unknown(format!("{} db is late, and no look at it has failed yet", old.name))
+            .lift("wait for the next look");
+    };
+    let Some(sample) = q.fleet.region(to).live_database(q.fleet.now) else {
+        return Answer::unknown(q.silence(Source::Database(to))).lift("the replica has to answer");
+    };
+    let Some(replica) = sample.replica() else { return Answer::moot(format!("{} db is no replica", q.name(to))) };
+    let pulses: Vec<&Pulse> = q.fleet.region(to).pulses.iter().filter(|pulse| pulse.at > failing).collect();
+    let timeout = replica.wal_receiver_timeout;
+    let advanced = last_advance(&pulses);
+    judge(q, &Signs { failing, advanced, looks: pulses.len(), streaming: replica.streaming(), timeout })
+}
+
+/// What the looks at the replica say.
+struct Signs {
+    /// Our first failed look at the primary.
+    failing: Timestamp,
+    /// The newest look at the replica that found something new.
+    advanced: Option<Timestamp>,
+    /// Looks at the replica since `failing`.
+    looks: usize,
+    /// The receiver says that it streams.
+    streaming: bool,
+    /// `wal_receiver_timeout`; zero: the receiver never gives up by itself.
+    timeout: Duration,
+}
+
+/// How long an advance counts when the receiver has gone: a live primary would be reconnected to within it.
+const AFTER_RECEIVER_GONE: Duration = Duration::from_secs(10);
+
+fn judge(q: &Question<'_>, signs: &Signs) -> Answer {
+    let source = Source::Database(q.direction.to);
+    let name = q.name(q.direction.from);
+    let quiet = since(signs.advanced.map_or(signs.failing, |at| at.max(signs.failing)), q.fleet.now);
+    let wait = if signs.streaming { signs.timeout } else { AFTER_RECEIVER_GONE };
+    if signs.streaming && signs.timeout.is_zero() {
+        return Answer::block(format!("the replica still streams, and wal_receiver_timeout = 0: {name} may live"))
+            .lift("end the receiver's connection at the network, or look at the old primary from elsewhere")
+            .on(q.evidence(source, "streaming"));
+    }
+    if signs.advanced.is_some() && quiet < wait {
+        return Answer::block(format!("{name} lives: the replica received from it {} ago; our line is cut", age(quiet)))
+            .lift("reach it another way and fence it; a promotion now would make two primaries")
+            .on(q.evidence(source, "received something new after our first failed look"));
+    }
+    if signs.streaming && quiet < wait {
+        let left = age(wait.saturating_sub(quiet));
+        return Answer::block(format!("the replica still says that it streams; wait {left} for its timeout"))
+            .lift("an idle primary sends nothing: only wal_receiver_timeout tells silence from death")
+            .on(q.evidence(source, format!("streaming, nothing new for {}", age(quiet))));
+    }
+    if signs.looks < 2 {
+        return Answer::unknown("fewer than two looks at the replica since the primary was lost").lift("wait a moment");
+    }
+    Answer::pass(format!("no sign of life of {name} for {}", age(quiet)))
+        .on(q.evidence(source, format!("{} looks, nothing received", signs.looks)))
+}
+
+fn last_advance(pulses: &[&Pulse]) -> Option<Timestamp> {
+    pulses
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [before, after] => {
+                let new_log = matches!((before.has, after.has), (Some(a), Some(b)) if b > a);
+                let new_message = matches!((before.last_message, after.last_message), (Some(a), Some(b)) if b > a);
+                (new_log || new_message).then_some(after.at)
+            }
+            _ => None,
+        })
+        .next_back()
+}
+
+/// The old region can not act: crons suspended, controllers gone, database not taking writes. All three, on fresh
+/// evidence, or the gate holds.
+pub fn fenced(q: &Question<'_>) -> Answer {
+    let from = q.direction.from;
+    let region = q.fleet.region(from);
+    let parts = [crons(q, region), controllers(q, region), database(q, region)];
+    let worst = parts.iter().map(|part| part.0).max().unwrap_or(Verdict::Unknown);
+    let api = q.fleet.freshness(Source::Kubernetes(from));
+    let db = q.fleet.freshness(Source::Database(from));
+    let open: Vec<&str> = parts.iter().filter(|part| part.0.holds()).map(|part| part.1.as_str()).collect();
+    let step = parts.iter().find(|part| part.0 == Verdict::Block).map(|part| part.2);
+    let answer = match worst {
+        Verdict::Pass => Answer::pass(format!("{}: {}", region.name, parts.map(|part| part.1).join(", "))),
+        Verdict::Block => {
+            // What is reachable can be fenced by a step; what is not keeps the gate from ever passing.
+            let all_reachable = parts.iter().all(|part| part.0 != Verdict::Unknown);
+            Answer::block(format!("{} still can act: {}", region.name, open.join(", ")))
+                .lift("the fence steps of the playbook")
+                .by(step.unwrap_or("fence-controllers"), all_reachable && may_fence(q))
+        }
+        _ => Answer::unknown(format!("{} can not be proven fenced: {}", region.name, open.join(", ")))
+            .lift("let it answer, fence it from outside and say so, or go on with a second person"),
+    };
+    answer
+        .on(q.evidence(Source::Kubernetes(from), api.to_string()))
+        .on(q.evidence(Source::Database(from), db.to_string()))
+}
+
+fn may_fence(q: &Question<'_>) -> bool {
+    let from = q.direction.from;
+    let right = q.fleet.region(from).operator.as_ref().is_some_and(|known| known.value.as_ref().is_ok_and(|r| r.fence));
+    right && q.fleet.policy.regions.get(from).operator_configured
+}
+
+fn crons(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
+    const STEP: &str = "suspend-crons";
+    match region.live_crons(q.fleet.now) {
+        None => (Verdict::Unknown, "crons unknown".to_owned(), STEP),
+        Some(table) => match table.rows().values().filter(|cron| !cron.suspended).count() {
+            0 => (Verdict::Pass, "crons suspended".to_owned(), STEP),
+            n => (Verdict::Block, format!("{n} crons active"), STEP),
+        },
+    }
+}
+
+fn controllers(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
+    const STEP: &str = "fence-controllers";
+    match region.live_controllers(q.fleet.now) {
+        None => (Verdict::Unknown, "controllers unknown".to_owned(), STEP),
+        Some(c) if c.gone() => (Verdict::Pass, "controllers gone".to_owned(), STEP),
+        Some(c) => (Verdict::Block, format!("controllers {} wanted, {} there", c.wanted(), c.pods.len()), STEP),
+    }
+}
+
+fn database(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
+    const STEP: &str = "fence-database";
+    match region.live_database(q.fleet.now) {
+        None => (Verdict::Unknown, "database unknown".to_owned(), STEP),
+        Some(sample) if sample.primary().is_none() => (Verdict::Pass, "database is a replica".to_owned(), STEP),
+        Some(sample) if sample.accepts_writes() => (Verdict::Block, "database writable".to_owned(), STEP),
+        Some(_) => (Verdict::Pass, "database read-only".to_owned(), STEP),
+    }
+}
+
+pub fn fence_right(q: &Question<'_>) -> Answer {
+    let from = q.direction.from;
+    if !q.fleet.policy.regions.get(from).operator_configured {
+        return Answer::warn(format!("no database user that may fence {} is configured", q.name(from)))
+            .lift(format!("set regions.{}.database.operator", q.name(from)));
+    }
+    match q.fleet.region(from).operator.as_ref().map(|known| &known.value) {
+        Some(Ok(rights)) if rights.fence && rights.terminate => {
+            Answer::pass(format!("{} may fence {}", rights.user, q.name(from)))
+        }
+        Some(Ok(rights)) => Answer::warn(format!("{} may not fence {}", rights.user, q.name(from))).lift(
+            "GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only, pg_signal_backend, EXECUTE on pg_reload_conf()",
+        ),
+        Some(Err(error)) if q.fleet.freshness(Source::Database(from)).usable() => {
+            Answer::warn(format!("the operator's database user can not be tried in {}: {error}", q.name(from)))
+        }
+        _ => Answer::moot(format!("{} db does not answer, so it can not be fenced from here", q.name(from))),
+    }
+}
+
+/// Crons: in the new region exactly those become active that were active in the old one when last known.
+pub fn crons_known(q: &Question<'_>) -> Answer {
+    let region = q.fleet.region(q.direction.from);
+    let active = region.crons.rows().values().filter(|cron| !cron.suspended).count();
+    match (region.table_freshness(&region.crons, q.fleet.now), region.crons.as_of()) {
+        (freshness, _) if freshness.usable() => Answer::pass(format!("{active} crons active in {}", region.name)),
+        (Freshness::Blind, _) | (_, None) => {
+            Answer::unknown(format!("which crons were active in {} was never seen", region.name))
+                .lift("after the failover, resume crons by hand")
+        }
+        (_, Some(at)) => {
+            Answer::warn(format!("{active} crons were active in {} {} ago", region.name, age(since(at, q.fleet.now))))
+        }
+    }
+}
