@@ -5,5 +5,6 @@
 
 pub mod domain;
 pub mod gates;
+pub mod playbook;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -26,7 +26,9 @@ pub fn synchronous(q: &Question<'_>) -> Answer {
     let to = q.direction.to;
     match q.fleet.region(to).live_database(q.fleet.now) {
         None => Answer::unknown(q.silence(Source::Database(to))).lift("it has to answer"),
-        Some(sample) if sample.synchronous_standby_names.trim().is_empty() => Answer::pass("commits wait for no standby"),
+        Some(sample) if sample.synchronous_standby_names.trim().is_empty() => {
+            Answer::pass("commits wait for no standby")
+        }
         Some(sample) => Answer::block(format!(
             "synchronous_standby_names = '{}': commits would wait for a standby that is gone",
             crate::domain::text::clean_to(&sample.synchronous_standby_names, 60)

@@ -32,13 +32,7 @@ pub fn alarms(fleet: &Fleet, facts: &RunFacts) -> Vec<Alarm> {
         let Some(weight) = gate.alarm else { continue };
         let answer = (gate.ask)(&question);
         if matches!(answer.verdict, Verdict::Warn | Verdict::Block) {
-            alarms.push(Alarm {
-                id: gate.id.to_owned(),
-                weight,
-                side: None,
-                text: answer.text,
-                advice: answer.lift,
-            });
+            alarms.push(Alarm { id: gate.id.to_owned(), weight, side: None, text: answer.text, advice: answer.lift });
         }
     }
     alarms.sort_by(|a, b| b.weight.cmp(&a.weight));

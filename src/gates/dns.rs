@@ -5,7 +5,9 @@ use crate::domain::freshness::Source;
 use crate::domain::units::age;
 
 pub fn switchable(q: &Question<'_>) -> Answer {
-    let Some(policy) = &q.fleet.policy.dns else { return Answer::warn("no name in front is configured; clients are moved by hand") };
+    let Some(policy) = &q.fleet.policy.dns else {
+        return Answer::warn("no name in front is configured; clients are moved by hand");
+    };
     if policy.targets.get(q.direction.to).is_none() {
         return Answer::block(format!("dns.targets has no address for {}", q.name(q.direction.to))).lift("set it");
     }

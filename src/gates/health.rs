@@ -16,7 +16,9 @@ pub fn following(q: &Question<'_>) -> Answer {
         Following::Silent(for_) => {
             Answer::warn(format!("{} streams, but has heard nothing for {}", q.name(to), age(for_)))
         }
-        Following::NotStreaming => Answer::warn(format!("{} does not stream: what is written now would be lost", q.name(to))),
+        Following::NotStreaming => {
+            Answer::warn(format!("{} does not stream: what is written now would be lost", q.name(to)))
+        }
         Following::NotAReplica if q.facts.promoted => Answer::moot("it has been promoted"),
         Following::NotAReplica => Answer::warn(format!("{} is no replica", q.name(to))),
         Following::Unknown => Answer::unknown(q.silence(source)),
@@ -31,7 +33,9 @@ pub fn slot(q: &Question<'_>) -> Answer {
     let bad = primary.slots.iter().find(|slot| matches!(slot.wal_status.as_deref(), Some("lost" | "unreserved")));
     match (bad, primary.slots.as_slice()) {
         (Some(slot), _) => Answer::warn(format!("slot {} is {}", slot.name, slot.wal_status.as_deref().unwrap_or("?"))),
-        (None, []) => Answer::warn("the primary has no replication slot: a replica that is away too long must be rebuilt"),
+        (None, []) => {
+            Answer::warn("the primary has no replication slot: a replica that is away too long must be rebuilt")
+        }
         (None, slots) => match slots.iter().find(|slot| !slot.active) {
             Some(slot) => {
                 let kept = slot.retained.map(|b| format!(", {b} of log kept for it")).unwrap_or_default();
@@ -97,7 +101,10 @@ pub fn standby_quiet(q: &Question<'_>) -> Answer {
     if let Some(controllers) = region.live_controllers(q.fleet.now)
         && !controllers.gone()
     {
-        acts.push(format!("{} controllers", controllers.wanted().max(u32::try_from(controllers.pods.len()).unwrap_or(1))));
+        acts.push(format!(
+            "{} controllers",
+            controllers.wanted().max(u32::try_from(controllers.pods.len()).unwrap_or(1))
+        ));
     }
     if let Some(crons) = region.live_crons(q.fleet.now) {
         let active = crons.rows().values().filter(|cron| !cron.suspended).count();

@@ -20,7 +20,8 @@ pub fn no_other_driver(q: &Question<'_>) -> Answer {
         Some(known) if !known.remembered && q.fleet.freshness(Source::Kubernetes(q.direction.to)).usable() => {
             Answer::pass("nobody else drives").on(q.evidence(Source::Kubernetes(q.direction.to), "lock free or ours"))
         }
-        _ => Answer::unknown(format!("the lock in {} has not been read", q.name(q.direction.to))).lift("its API has to answer"),
+        _ => Answer::unknown(format!("the lock in {} has not been read", q.name(q.direction.to)))
+            .lift("its API has to answer"),
     }
 }
 

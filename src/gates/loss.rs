@@ -19,7 +19,8 @@ pub fn limit(q: &Question<'_>) -> Answer {
         };
         return Answer::unknown(text).lift("both databases have to be seen, with pg_monitor, before the outage");
     };
-    let evidence = q.evidence(Source::Database(q.direction.to), loss.replica_lsn.map_or_else(String::new, |l| l.to_string()));
+    let evidence =
+        q.evidence(Source::Database(q.direction.to), loss.replica_lsn.map_or_else(String::new, |l| l.to_string()));
     if most > limit {
         Answer::block(format!("may lose {}, over the limit of {limit}", loss.words()))
             .lift("let the replica catch up, or accept the loss with a second person")

@@ -206,7 +206,12 @@ impl std::fmt::Debug for Gate {
     }
 }
 
-const fn gate(id: &'static str, title: &'static str, ask: fn(&Question<'_>) -> Answer, override_by: OverrideBy) -> Gate {
+const fn gate(
+    id: &'static str,
+    title: &'static str,
+    ask: fn(&Question<'_>) -> Answer,
+    override_by: OverrideBy,
+) -> Gate {
     Gate { id, title, ask, override_by, readiness: true, alarm: None }
 }
 
@@ -218,8 +223,8 @@ const fn alarming(gate: Gate, weight: crate::domain::fleet::happening::Weight) -
     Gate { alarm: Some(weight), ..gate }
 }
 
-use OverrideBy::{Nobody, Reason, SecondPerson};
 use crate::domain::fleet::happening::Weight::{Bad, Warn};
+use OverrideBy::{Nobody, Reason, SecondPerson};
 
 /// Every gate, in the order in which a person would ask.
 pub static TABLE: &[Gate] = &[

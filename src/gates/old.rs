@@ -92,9 +92,12 @@ fn judge(q: &Question<'_>, signs: &Signs) -> Answer {
             .on(q.evidence(source, "streaming"));
     }
     if signs.advanced.is_some() && quiet < wait {
-        return Answer::block(format!("{name} lives: the replica received from it {} ago; our line is cut", age(quiet)))
-            .lift("reach it another way and fence it; a promotion now would make two primaries")
-            .on(q.evidence(source, "received something new after our first failed look"));
+        return Answer::block(format!(
+            "{name} lives: the replica received from it {} ago; our line is cut",
+            age(quiet)
+        ))
+        .lift("reach it another way and fence it; a promotion now would make two primaries")
+        .on(q.evidence(source, "received something new after our first failed look"));
     }
     if signs.streaming && quiet < wait {
         let left = age(wait.saturating_sub(quiet));

@@ -31,7 +31,8 @@ pub fn database(q: &Question<'_>) -> Answer {
 }
 
 pub fn same_system(q: &Question<'_>) -> Answer {
-    let system = |side| q.fleet.region(side).database.as_ref().map(|known| (known.value.identity.system, known.remembered));
+    let system =
+        |side| q.fleet.region(side).database.as_ref().map(|known| (known.value.identity.system, known.remembered));
     match (system(q.direction.from), system(q.direction.to)) {
         (Some((from, _)), Some((to, _))) if from != to => Answer::block(format!(
             "{} is system {from}, {} is system {to}: neither is a copy of the other",
@@ -102,9 +103,8 @@ pub fn promote_right(q: &Question<'_>) -> Answer {
         Some((Ok(rights), _)) if rights.promote => {
             Answer::pass(format!("{} may run pg_promote in {}", rights.user, q.name(to)))
         }
-        Some((Ok(rights), _)) => Answer::block(format!("{} may not run pg_promote in {}", rights.user, q.name(to))).lift(
-            format!("on the primary: GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO {}", rights.user),
-        ),
+        Some((Ok(rights), _)) => Answer::block(format!("{} may not run pg_promote in {}", rights.user, q.name(to)))
+            .lift(format!("on the primary: GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO {}", rights.user)),
         Some((Err(error), _)) => {
             Answer::unknown(format!("the operator's database user can not be tried in {}: {error}", q.name(to)))
                 .lift("its URL and password have to work before the outage")
@@ -144,9 +144,9 @@ pub fn version(q: &Question<'_>) -> Answer {
                 "the standby's controller {to} is older than the primary's {from}: it may misread the newer schema"
             ))
             .lift("bring both to one version"),
-            (Some(a), Some(b)) if b > a => {
-                Answer::warn(format!("the standby's controller {to} is newer than {from}: it migrates the schema at start"))
-            }
+            (Some(a), Some(b)) if b > a => Answer::warn(format!(
+                "the standby's controller {to} is newer than {from}: it migrates the schema at start"
+            )),
             (Some(_), Some(_)) => Answer::pass(format!("controller {from} on both")),
             _ if from == to => Answer::pass(format!("controller {from} on both")),
             _ => Answer::warn(format!("controllers {from} and {to} can not be compared")),

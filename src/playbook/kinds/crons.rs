@@ -1,0 +1,116 @@
+//! Suspending the old region's crons, and activating exactly those in the new one.
+
+use super::{Plan, Proof, Scene};
+use crate::domain::cron::CronRow;
+use crate::domain::effect::{Effect, Outcome, Previous, Target};
+use crate::domain::freshness::Source;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::region::Side;
+use crate::playbook::record::Note;
+use crate::playbook::run::Run;
+use std::collections::BTreeSet;
+
+fn set(scene: &Scene<'_>, side: Side, key: &ObjectKey, cron: &CronRow, suspend: bool) -> Option<Effect> {
+    let cluster_uid = scene.fleet.region(side).identity.as_ref()?.value.cluster_uid.clone();
+    Some(Effect::SuspendCron { target: Target { side, cluster_uid, key: key.clone(), uid: cron.uid.clone() }, suspend })
+}
+
+pub fn suspend(scene: &Scene<'_>, side: Side) -> Plan {
+    let region = scene.fleet.region(side);
+    let effects = region
+        .crons
+        .rows()
+        .iter()
+        .filter(|(_, cron)| !cron.suspended)
+        .filter_map(|(key, cron)| set(scene, side, key, cron, true))
+        .collect::<Vec<_>>();
+    if region.live_crons(scene.fleet.now).is_none() {
+        let why =
+            region.crons.error.as_ref().map_or_else(|| scene.silence(Source::Kubernetes(side)), ToString::to_string);
+        return Plan::Unreachable(why, effects);
+    }
+    if effects.is_empty() { Plan::Done } else { Plan::Act(effects) }
+}
+
+pub fn suspended(scene: &Scene<'_>, side: Side) -> Proof {
+    let source = Source::Kubernetes(side);
+    let Some(table) =
+        scene.fleet.region(side).live_crons(scene.fleet.now).filter(|_| scene.fleet.freshness(source).usable())
+    else {
+        return Proof::Unreachable(scene.silence(source));
+    };
+    if !scene.fresh(source) {
+        return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(side)));
+    }
+    match table.rows().values().filter(|cron| !cron.suspended).count() {
+        0 => Proof::Proven(vec![scene.evidence(source, format!("{} crons, all suspended", table.rows().len()))], None),
+        n => Proof::NotYet(format!("{n} crons still active")),
+    }
+}
+
+/// The crons that were active in the old region: as noted when the run began, and those that this run has suspended.
+fn wanted(run: &Run) -> BTreeSet<ObjectKey> {
+    let mut keys: BTreeSet<ObjectKey> = run.declared.before.crons_active.iter().cloned().collect();
+    for step in &run.declared.playbook.steps {
+        for (effect, outcome) in run.outcomes(&step.id) {
+            if let (
+                Effect::SuspendCron { target, suspend: true },
+                Outcome::Done { previous: Some(Previous::Suspended { value: false }), .. },
+            ) = (effect, outcome)
+                && target.side == run.declared.direction.from
+            {
+                keys.insert(target.key.clone());
+            }
+        }
+    }
+    keys
+}
+
+pub fn activate(scene: &Scene<'_>) -> Plan {
+    let to = scene.direction().to;
+    let region = scene.fleet.region(to);
+    let Some(table) = region.live_crons(scene.fleet.now) else {
+        return Plan::Impossible(format!("crons of {} are not known now", scene.name(to)));
+    };
+    let effects: Vec<Effect> = wanted(scene.run)
+        .iter()
+        .filter_map(|key| Some((key, table.get(key)?)))
+        .filter(|(_, cron)| cron.suspended)
+        .filter_map(|(key, cron)| set(scene, to, key, cron, false))
+        .collect();
+    if effects.is_empty() { Plan::Done } else { Plan::Act(effects) }
+}
+
+pub fn activated(scene: &Scene<'_>) -> Proof {
+    let to = scene.direction().to;
+    let source = Source::Kubernetes(to);
+    let Some(table) = scene.fleet.region(to).live_crons(scene.fleet.now) else {
+        return Proof::NotYet(scene.silence(source));
+    };
+    if !scene.fresh(source) {
+        return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(to)));
+    }
+    let wanted = wanted(scene.run);
+    let (there, missing): (Vec<ObjectKey>, Vec<ObjectKey>) =
+        wanted.into_iter().partition(|key| table.get(key).is_some());
+    let still = there.iter().filter(|key| table.get(key).is_some_and(|cron| cron.suspended)).count();
+    if still > 0 {
+        return Proof::NotYet(format!("{still} crons still suspended"));
+    }
+    let words = match missing.len() {
+        0 => format!("{} crons active", there.len()),
+        n => format!("{} crons active, {n} are not in {}", there.len(), scene.name(to)),
+    };
+    Proof::Proven(vec![scene.evidence(source, words)], Some(Box::new(Note::Crons { active: there, missing })))
+}
+
+/// What was, not a default: only crons that this step changed are changed back.
+pub fn undo(run: &Run, id: &str) -> Vec<Effect> {
+    let changed = run.outcomes(id).into_iter().filter_map(|(effect, outcome)| match (effect, outcome) {
+        (Effect::SuspendCron { target, .. }, Outcome::Done { previous: Some(Previous::Suspended { value }), .. }) => {
+            Some(Effect::SuspendCron { target: target.clone(), suspend: *value })
+        }
+        _ => None,
+    });
+    changed.collect()
+}

@@ -1,0 +1,83 @@
+//! Pointing the name in front at the new region, and watching it arrive.
+
+use super::{Plan, Proof, Scene};
+use crate::domain::effect::{Effect, Outcome, Previous};
+use crate::domain::freshness::Source;
+use crate::playbook::record::Note;
+use crate::playbook::run::Run;
+use std::net::IpAddr;
+use std::time::Duration;
+
+fn target(scene: &Scene<'_>) -> Option<IpAddr> {
+    *scene.fleet.policy.dns.as_ref()?.targets.get(scene.direction().to)
+}
+
+pub fn switch(scene: &Scene<'_>) -> Plan {
+    let Some(policy) = &scene.fleet.policy.dns else { return Plan::Skip("no name in front is configured".to_owned()) };
+    if !policy.can_switch {
+        return Plan::Skip(format!("{} is switched by hand: dns.provider = none", policy.name));
+    }
+    let Some(target) = target(scene) else {
+        return Plan::Impossible(format!("dns.targets has no address for {}", scene.name(scene.direction().to)));
+    };
+    let known = scene.fleet.dns.as_ref().filter(|_| scene.fleet.freshness(Source::Dns).usable());
+    let Some((addresses, _)) = known.and_then(|known| known.value.authoritative()) else {
+        return Plan::Impossible(format!(
+            "what {} answers now is not known, so it can not be changed safely",
+            policy.name
+        ));
+    };
+    if addresses == [target] {
+        return Plan::Done;
+    }
+    Plan::Act(vec![Effect::SwitchDns {
+        name: policy.name.clone(),
+        expected: addresses.to_vec(),
+        wanted: vec![target],
+        ttl_seconds: u32::try_from(policy.ttl.as_secs()).unwrap_or(60),
+        server: policy.server.clone(),
+    }])
+}
+
+/// Proven when every authoritative server gives the new address. Caches follow within the old time to live, which is
+/// told and not waited for: the service is proven, and who still has the old address is not served worse by a wait.
+pub fn switched(scene: &Scene<'_>) -> Proof {
+    let Some(target) = target(scene) else { return Proof::Wrong("dns.targets has no address".to_owned()) };
+    let Some(known) = scene.fleet.dns.as_ref().filter(|known| scene.after(known.at)) else {
+        return Proof::NotYet("waiting for a fresh look at the name servers".to_owned());
+    };
+    if !known.value.everywhere(&[target]) {
+        let behind = known.value.answers.iter().filter(|a| a.kind == crate::domain::dns::ServerKind::Authoritative);
+        let behind = behind.filter(|a| !a.result.as_ref().is_ok_and(|(got, _)| *got == [target])).count();
+        return Proof::NotYet(format!("{behind} authoritative servers do not answer {target} yet"));
+    }
+    let old_ttl =
+        scene.run.declared.playbook.steps.iter().flat_map(|s| scene.run.outcomes(&s.id)).find_map(|(_, outcome)| {
+            match outcome {
+                Outcome::Done { previous: Some(Previous::Addresses { ttl_seconds, .. }), .. } => Some(*ttl_seconds),
+                _ => None,
+            }
+        });
+    let ttl = Duration::from_secs(u64::from(old_ttl.unwrap_or(0)));
+    let switched_at = scene.since.unwrap_or(known.at);
+    let caches_new_by = switched_at.checked_add(ttl).unwrap_or(switched_at);
+    let words = format!("every authoritative server answers {target}");
+    Proof::Proven(vec![scene.evidence(Source::Dns, words)], Some(Box::new(Note::Dns { caches_new_by })))
+}
+
+pub fn undo(run: &Run, id: &str) -> Vec<Effect> {
+    let changed = run.outcomes(id).into_iter().filter_map(|(effect, outcome)| match (effect, outcome) {
+        (
+            Effect::SwitchDns { name, wanted, server, .. },
+            Outcome::Done { previous: Some(Previous::Addresses { value, ttl_seconds }), .. },
+        ) => Some(Effect::SwitchDns {
+            name: name.clone(),
+            expected: wanted.clone(),
+            wanted: value.clone(),
+            ttl_seconds: *ttl_seconds,
+            server: server.clone(),
+        }),
+        _ => None,
+    });
+    changed.collect()
+}

@@ -1,0 +1,266 @@
+//! What a run may do next, on the picture there is. The console draws it, the runner follows it; neither decides
+//! anything that is not decided here. Pure.
+
+use super::consent::{Override, Tier};
+use super::file::{IfUnprovable, Step};
+use super::kinds::{Plan, Proof, Scene, lock};
+use super::record::Note;
+use super::run::{Run, StepRun, StepState};
+use crate::domain::effect::{Effect, EffectHash, Outcome};
+use crate::domain::fleet::Fleet;
+use crate::domain::since;
+use crate::gates::{self, Evidence, Finding, OverrideBy, Question, RunFacts};
+use std::time::Duration;
+
+/// A gate of the current step, answered now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateLine {
+    /// Its answer.
+    pub finding: Finding,
+    /// Who may override it.
+    pub override_by: OverrideBy,
+    /// The override that covers it now.
+    pub overridden: Option<Override>,
+}
+
+impl GateLine {
+    /// It holds the step back, and nothing covers it.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.finding.answer.verdict.holds() && self.overridden.is_none()
+    }
+}
+
+/// What may come next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: the run is over.
+    Over,
+    /// All steps are behind: the run can be ended.
+    Finish,
+    /// Gates hold: wait for them, lift them, or override.
+    Held,
+    /// It does not apply here.
+    Skip(String),
+    /// It is to be started. `effects` may be empty: then only its proof is awaited.
+    Start {
+        /// What would be sent.
+        effects: Vec<Effect>,
+        /// The consent it takes.
+        tier: Tier,
+        /// Its target does not answer: one short try.
+        unreachable: Option<String>,
+    },
+    /// It cannot be made on what is known.
+    Impossible(String),
+    /// Effects are being sent.
+    Sending,
+    /// Sent; proof is awaited.
+    Verifying {
+        /// What is missing.
+        missing: String,
+        /// Time left.
+        left: Duration,
+    },
+    /// Proven.
+    Proven {
+        /// By what.
+        evidence: Vec<Evidence>,
+        /// What was found out.
+        note: Option<Box<Note>>,
+    },
+    /// The server refused, or it came out wrong.
+    Failed(String),
+    /// No proof came in time: what became of it is not known.
+    Overdue(String),
+    /// Its target is out of reach, so it cannot be proven; the override of this gate covers it, or is asked for.
+    Unprovable {
+        /// Why.
+        reason: String,
+        /// The gate.
+        gate: GateLine,
+    },
+    /// It failed, or is uncertain and not proven: retry or abort.
+    Again {
+        /// What is known.
+        reason: String,
+        /// What a retry would send.
+        effects: Vec<Effect>,
+        /// The consent it takes.
+        tier: Tier,
+        /// The run may go on without it.
+        optional: bool,
+    },
+}
+
+/// The current step with its gates, and what may come next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Place of the step; None when the run has none open.
+    pub index: Option<usize>,
+    /// Attempt that a start would be.
+    pub attempt: u32,
+    /// Its gates.
+    pub gates: Vec<GateLine>,
+    /// What may come next.
+    pub next: Next,
+}
+
+impl Proposal {
+    /// Hash of what a start would send: what a consent has to name.
+    #[must_use]
+    pub fn hash(&self) -> Option<EffectHash> {
+        match &self.next {
+            Next::Start { effects, .. } | Next::Again { effects, .. } => Some(EffectHash::of(effects)),
+            _ => None,
+        }
+    }
+
+    /// The first gate that holds.
+    #[must_use]
+    pub fn held_by(&self) -> Option<&GateLine> {
+        match &self.next {
+            Next::Unprovable { gate, .. } if gate.overridden.is_none() => Some(gate),
+            _ => self.gates.iter().find(|line| line.holds()),
+        }
+    }
+}
+
+/// The gate whose override covers a fence that cannot be proven.
+const FENCE_GATE: &str = "old-region-fenced";
+
+/// Facts of this run for the gates.
+#[must_use]
+pub fn facts(run: &Run, last_promotion: Option<crate::domain::Timestamp>) -> RunFacts {
+    let locked = run.declared.playbook.steps.iter().zip(&run.steps).any(|(step, slot)| {
+        step.kind == super::kinds::Kind::LockAcquire && !matches!(slot.state, StepState::Waiting | StepState::Failed(_))
+    });
+    RunFacts {
+        our_lock: locked.then(|| lock::holder(run)),
+        last_promotion,
+        promoted: run.promoted(),
+        failing_since: run.declared.failing_since,
+    }
+}
+
+/// What may come next.
+#[must_use]
+pub fn propose(run: &Run, fleet: &Fleet, facts: &RunFacts) -> Proposal {
+    let none = |next| Proposal { index: None, attempt: 0, gates: Vec::new(), next };
+    if run.ended.is_some() {
+        return none(Next::Over);
+    }
+    let Some((index, step, slot)) = run.current() else { return none(Next::Finish) };
+    let question = Question { fleet, direction: run.declared.direction, facts };
+    let gates =
+        step.gates.iter().filter_map(|id| Some(gate_line(run, gates::by_id(id)?, &question))).collect::<Vec<_>>();
+    let attempt = slot.started.as_ref().map_or(1, |start| start.attempt + 1);
+    let next = match &slot.state {
+        StepState::Started => started(run, step, slot, &question),
+        StepState::Uncertain(reason) => uncertain(run, step, slot, &question, &gates, reason),
+        StepState::Failed(reason) => again(run, step, fleet, &gates, reason.clone()),
+        _ if gates.iter().any(GateLine::holds) => Next::Held,
+        _ => waiting(run, step, fleet),
+    };
+    Proposal { index: Some(index), attempt, gates, next }
+}
+
+fn gate_line(run: &Run, gate: &gates::Gate, question: &Question<'_>) -> GateLine {
+    let finding = gates::ask(gate, question);
+    let overridden = finding
+        .answer
+        .verdict
+        .holds()
+        .then(|| run.overrides.iter().rev().find(|decision| decision.covers(&finding)).cloned())
+        .flatten();
+    GateLine { finding, override_by: gate.override_by, overridden }
+}
+
+fn waiting(run: &Run, step: &Step, fleet: &Fleet) -> Next {
+    let scene = Scene { fleet, run, since: None };
+    let start = |effects: Vec<Effect>, unreachable| {
+        let tier = if effects.is_empty() { Tier::None } else { step.consent };
+        Next::Start { effects, tier, unreachable }
+    };
+    match step.kind.plan(&scene) {
+        Plan::Done | Plan::Wait => start(Vec::new(), None),
+        Plan::Skip(reason) => Next::Skip(reason),
+        Plan::Act(effects) => start(effects, None),
+        Plan::Unreachable(reason, effects) => start(effects, Some(reason)),
+        Plan::Impossible(reason) => Next::Impossible(reason),
+    }
+}
+
+fn started(run: &Run, step: &Step, slot: &StepRun, question: &Question<'_>) -> Next {
+    let fleet = question.fleet;
+    let refused = slot.outcomes.iter().flatten().find(|outcome| matches!(outcome, Outcome::Refused { .. }));
+    if let Some(outcome) = refused {
+        return Next::Failed(outcome.text());
+    }
+    if slot.outcomes.iter().any(Option::is_none) {
+        return Next::Sending;
+    }
+    let scene = Scene { fleet, run, since: slot.started_at };
+    match step.kind.proof(&scene) {
+        Proof::Proven(evidence, note) => Next::Proven { evidence, note },
+        Proof::Wrong(reason) => Next::Failed(reason),
+        // Its one short try is over, and it does not answer: no more waiting.
+        Proof::Unreachable(reason) if step.if_unprovable == IfUnprovable::SecondPerson => {
+            unprovable(run, question, reason)
+        }
+        Proof::Unreachable(reason) => overdue_or(step, slot, fleet, reason),
+        Proof::NotYet(missing) => overdue_or(step, slot, fleet, missing),
+    }
+}
+
+fn unprovable(run: &Run, question: &Question<'_>, reason: String) -> Next {
+    match gates::by_id(FENCE_GATE) {
+        Some(gate) => Next::Unprovable { reason, gate: gate_line(run, gate, question) },
+        None => Next::Failed(reason),
+    }
+}
+
+fn overdue_or(step: &Step, slot: &StepRun, fleet: &Fleet, missing: String) -> Next {
+    // Not sent is not done: there is nothing to wait for.
+    let not_sent = slot.outcomes.iter().flatten().find(|outcome| matches!(outcome, Outcome::NotSent { .. }));
+    if let Some(outcome) = not_sent {
+        return Next::Failed(outcome.text());
+    }
+    let spent = slot.started_at.map_or(Duration::ZERO, |at| since(at, fleet.now));
+    match step.timeout.checked_sub(spent) {
+        Some(left) if !left.is_zero() => Next::Verifying { missing, left },
+        _ => Next::Overdue(missing),
+    }
+}
+
+fn uncertain(
+    run: &Run,
+    step: &Step,
+    slot: &StepRun,
+    question: &Question<'_>,
+    gates: &[GateLine],
+    reason: &str,
+) -> Next {
+    // Only what was seen after the driver was lost may settle it.
+    let scene = Scene { fleet: question.fleet, run, since: slot.started_at };
+    match step.kind.proof(&scene) {
+        Proof::Proven(evidence, note) => Next::Proven { evidence, note },
+        Proof::Unreachable(why) if step.if_unprovable == IfUnprovable::SecondPerson => unprovable(run, question, why),
+        Proof::Wrong(why) => again(run, step, question.fleet, gates, format!("{reason}; {why}")),
+        Proof::NotYet(why) | Proof::Unreachable(why) => {
+            again(run, step, question.fleet, gates, format!("{reason}; {why}"))
+        }
+    }
+}
+
+/// A retry passes the same gates as a first try.
+fn again(run: &Run, step: &Step, fleet: &Fleet, gates: &[GateLine], reason: String) -> Next {
+    if gates.iter().any(GateLine::holds) {
+        return Next::Held;
+    }
+    match waiting(run, step, fleet) {
+        Next::Start { effects, tier, .. } => Next::Again { reason, effects, tier, optional: step.optional },
+        Next::Impossible(why) | Next::Skip(why) => Next::Impossible(format!("{reason}; {why}")),
+        other => other,
+    }
+}
