@@ -6,3 +6,4 @@
 pub mod domain;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod settings;
