@@ -1,6 +1,6 @@
 //! Small grammars of the outside: URLs, host names, ports, names of Kubernetes. Pure.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
 
@@ -24,7 +24,10 @@ pub(super) fn host_name(text: &str) -> Option<String> {
             && !label.ends_with('-')
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
-    (name.len() <= 253 && name.split('.').all(label)).then_some(name)
+    // A last label of digits alone is a mistyped address (RFC 3696, section 2).
+    let top = name.rsplit('.').next().unwrap_or_default();
+    let numeric = top.chars().all(|c| c.is_ascii_digit());
+    (name.len() <= 253 && !numeric && name.split('.').all(label)).then_some(name)
 }
 
 /// `host:port`, `[v6]:port` or a host alone, for which `port` is taken; given back as `host:port`.
@@ -44,7 +47,7 @@ pub(super) fn host_port(text: &str, port: u16) -> Result<String, String> {
     let address = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     let good = match address {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => host_name(host).is_some(),
+        None => host.parse::<Ipv4Addr>().is_ok() || host_name(host).is_some(),
     };
     if good { Ok(format!("{host}:{port}")) } else { Err(format!("{text:?} is no host:port")) }
 }
