@@ -62,6 +62,7 @@ pub(super) struct Region {
 pub(super) struct Controller {
     pub namespace: Option<Text>,
     pub metrics: Option<Text>,
+    pub replicas: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,7 +77,6 @@ pub(super) struct Database {
     pub url: Text,
     pub password_file: Option<Text>,
     pub promote: Option<Text>,
-    pub promote_command: Option<Spanned<Vec<String>>>,
     pub operator: Option<Login>,
 }
 
@@ -122,6 +122,7 @@ pub(super) struct Notify {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Webhook {
+    pub name: Option<String>,
     pub url: Text,
     pub secret_file: Option<Text>,
 }
@@ -158,12 +159,10 @@ pub(super) struct Limits {
 #[serde(deny_unknown_fields)]
 pub(super) struct Intervals {
     pub probe: Option<Span>,
-    pub database: Option<Span>,
     pub metrics: Option<Span>,
     pub dns: Option<Span>,
-    pub checkpoints: Option<Span>,
-    pub parity: Option<Span>,
-    pub inventory: Option<Span>,
+    pub slow: Option<Span>,
+    pub timeout: Option<Span>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -24,9 +24,8 @@ pub use kubeconfig::{KubeconfigProblem, contexts};
 pub use password::PasswordError;
 pub use show::show;
 pub use types::{
-    ApprovalSettings, CanaryRun, CanarySettings, DatabaseSettings, DnsProvider, DnsSettings, DnsTarget,
-    IntervalSettings, LimitSettings, Login, MetricsSource, PasswordSource, Promote, RegionSettings, Settings,
-    TsigSettings, WebhookSettings,
+    ApprovalSettings, CanaryRun, CanarySettings, DatabaseSettings, DnsProvider, DnsSettings, IntervalSettings,
+    LimitSettings, Login, MetricsSource, PasswordSource, RegionSettings, Settings, TsigSettings, WebhookSettings,
 };
 
 use crate::domain::problem::{Problem, read_table};

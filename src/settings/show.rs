@@ -9,8 +9,8 @@ use std::path::Path;
 use toml::Value;
 
 use super::types::{
-    CanaryRun, DatabaseSettings, DnsProvider, DnsSettings, DnsTarget, Login, MetricsSource, PasswordSource, Promote,
-    RegionSettings, Settings,
+    CanaryRun, DatabaseSettings, DnsProvider, DnsSettings, Login, MetricsSource, PasswordSource, RegionSettings,
+    Settings,
 };
 use crate::domain::humane::{duration_text, size_text};
 
@@ -30,6 +30,7 @@ pub fn show(settings: &Settings) -> String {
     }
     for webhook in &settings.webhooks {
         out.header("[[notify.webhook]]");
+        out.text("name", &webhook.name);
         out.text("url", &webhook.url);
         out.optional_path("secret_file", webhook.secret_file.as_deref());
     }
@@ -73,8 +74,10 @@ fn region(out: &mut Writer, region: &RegionSettings) {
     let metrics = match &region.metrics {
         MetricsSource::Auto => "auto",
         MetricsSource::Url(url) => url,
+        MetricsSource::Off => "off",
     };
     out.text("controller.metrics", metrics);
+    out.line("controller.replicas", Value::Integer(region.controller_replicas.into()));
     if let Some(url) = &region.checkpoints {
         out.text("checkpoints.url", url);
     }
@@ -84,13 +87,7 @@ fn region(out: &mut Writer, region: &RegionSettings) {
 fn database(out: &mut Writer, region: &str, database: &DatabaseSettings) {
     out.header(&format!("[regions.{region}.database]"));
     login(out, "", &database.login);
-    match &database.promote {
-        Promote::PgPromote => out.text("promote", "pg_promote"),
-        Promote::Command(command) => {
-            out.text("promote", "command");
-            out.list("promote_command", command);
-        }
-    }
+    out.text("promote", "pg_promote");
     if let Some(operator) = &database.operator {
         login(out, "operator.", operator);
     }
@@ -114,12 +111,14 @@ fn login(out: &mut Writer, prefix: &str, login: &Login) {
 fn dns(out: &mut Writer, dns: &DnsSettings) {
     out.header("[dns]");
     out.text("name", &dns.name);
+    if let Some(zone) = &dns.zone {
+        out.text("zone", zone);
+    }
     match &dns.provider {
         DnsProvider::None => out.text("provider", "none"),
-        DnsProvider::Rfc2136 { server, zone, tsig } => {
+        DnsProvider::Rfc2136 { server, tsig } => {
             out.text("provider", "rfc2136");
             out.text("server", server);
-            out.text("zone", zone);
             if let Some(tsig) = tsig {
                 out.text("tsig_name", &tsig.name);
                 out.text("tsig_algorithm", &tsig.algorithm);
@@ -132,11 +131,7 @@ fn dns(out: &mut Writer, dns: &DnsSettings) {
         }
     }
     for (region, target) in &dns.targets {
-        let target = match target {
-            DnsTarget::Address(address) => address.to_string(),
-            DnsTarget::Name(name) => name.clone(),
-        };
-        out.text(&format!("targets.{region}"), &target);
+        out.text(&format!("targets.{region}"), &target.to_string());
     }
     out.text("ttl", &duration_text(dns.ttl));
     out.list("servers", &dns.servers);
@@ -148,12 +143,10 @@ fn intervals(out: &mut Writer, settings: &Settings) {
     out.header("[intervals]");
     let all = [
         ("probe", intervals.probe),
-        ("database", intervals.database),
         ("metrics", intervals.metrics),
         ("dns", intervals.dns),
-        ("checkpoints", intervals.checkpoints),
-        ("parity", intervals.parity),
-        ("inventory", intervals.inventory),
+        ("slow", intervals.slow),
+        ("timeout", intervals.timeout),
     ];
     for (name, length) in all {
         out.text(name, &duration_text(length));

@@ -102,7 +102,8 @@ fn what_is_wrong_is_said_with_its_place() {
             "c.toml:13:41: a target for the unknown region \"us-est1\"; did you mean \"us-east1\"?",
         ),
         (changed("198.51.100.10", "192.0.2.10"), "both regions have the same target"),
-        (changed("192.0.2.10", "192.0.2"), "is neither an IP address nor a host name"),
+        (changed("192.0.2.10", "lb.example.net"), "a name as target (CNAME) is not supported yet"),
+        (changed("192.0.2.10", "192.0.2"), "\"192.0.2\" is no IP address"),
         (changed("us-central1 = \"192.0.2.10\", ", ""), "no target for region \"us-central1\""),
         (
             changed("sslmode=verify-full\", op", "sslmode=verify_full\", op"),
@@ -266,7 +267,7 @@ fn overrides_change_single_values() {
         read(GOOD, &["regions.\"us-east1\".context = 'blue sky'", "environment=a", "environment=b"]).unwrap();
     assert_eq!((settings.regions[1].context.as_str(), settings.environment.as_str()), ("blue sky", "b"));
     let (settings, _) = read(GOOD, &["dns.targets.us-east1=203.0.113.9"]).unwrap();
-    assert_eq!(settings.dns.unwrap().targets[1].1, DnsTarget::Address([203, 0, 113, 9].into()));
+    assert_eq!(settings.dns.unwrap().targets[1].1, std::net::IpAddr::from([203, 0, 113, 9]));
 }
 
 #[test]
@@ -365,7 +366,7 @@ fn paths_are_relative_to_the_file_and_know_the_home_folder() {
 fn what_is_shown_is_read_back_to_the_same() {
     let rich = GOOD.replace(
         "[dns]\n",
-        "[notify]\nwebhook = [{ url = \"https://h/a\" }, { url = \"https://h/b\", secret_file = \"/k\" }]\n\
+        "[notify]\nwebhook = [{ url = \"https://h/a\" }, { name = \"b\", url = \"https://h/b\", secret_file = \"/k\" }]\n\
          [canary]\nnamespace = \"ml\"\nimage = \"busybox\"\ncommand = [\"sh\", \"-c\", 'echo \"a\\b\"']\nservice_account = \"sa\"\n\
          [approval]\nbreak_glass = true\napprovers = [\"ann\", \"bob\"]\n[postgres]\nbindir = \"/usr/lib/pg\"\n\
          [dns]\nprovider = \"rfc2136\"\nserver = \"ns1\"\nzone = \"Example.com.\"\ntsig_name = \"k\"\ntsig_secret_file = \"/t\"\nttl = \"90s\"\nresolvers = [\"9.9.9.9\", \"2620:fe::fe\"]\n",

@@ -50,6 +50,8 @@ pub struct RegionSettings {
     pub namespaces: Vec<String>,
     /// The namespace of the workflow controller.
     pub controller_namespace: String,
+    /// Controllers to start where it is not known how many the other side had, at least 1.
+    pub controller_replicas: u32,
     /// Where the controller's metrics are read.
     pub metrics: MetricsSource,
     /// The checkpoints' URL, `s3`, `gs`, `az` or `file`.
@@ -65,17 +67,17 @@ pub enum MetricsSource {
     Auto,
     /// An `http` or `https` URL.
     Url(String),
+    /// Nowhere.
+    Off,
 }
 
-/// A region's database server, and how it is promoted.
+/// A region's database server. It is promoted by `pg_promote()`, as its operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseSettings {
     /// The login that watches.
     pub login: Login,
     /// The login that acts; absent: this database can't be fenced or promoted from here.
     pub operator: Option<Login>,
-    /// How the server is promoted.
-    pub promote: Promote,
 }
 
 /// A PostgreSQL URL without its password, and where the password is.
@@ -99,15 +101,6 @@ pub enum PasswordSource {
     File(PathBuf),
 }
 
-/// How a replica becomes the primary.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Promote {
-    /// `SELECT pg_promote()` by the operator's login.
-    PgPromote,
-    /// A program and its arguments.
-    Command(Vec<String>),
-}
-
 /// The public name and how it is switched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsSettings {
@@ -115,23 +108,16 @@ pub struct DnsSettings {
     pub name: String,
     /// How it is switched.
     pub provider: DnsProvider,
-    /// What the name points to for each region: (region, target), in the order of the regions.
-    pub targets: Vec<(String, DnsTarget)>,
+    /// The zone that holds the name, without the last dot; absent: found by asking.
+    pub zone: Option<String>,
+    /// The address that means each region: (region, address), in the order of the regions.
+    pub targets: Vec<(String, IpAddr)>,
     /// The authoritative servers to ask, `host:port`; empty: found by the zone's NS records.
     pub servers: Vec<String>,
     /// Public resolvers to ask as well, `host:port`.
     pub resolvers: Vec<String>,
     /// The time to live given to a record that is switched.
     pub ttl: Duration,
-}
-
-/// What the name points to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DnsTarget {
-    /// An A or AAAA record.
-    Address(IpAddr),
-    /// A CNAME record.
-    Name(String),
 }
 
 /// How the name is switched.
@@ -143,8 +129,6 @@ pub enum DnsProvider {
     Rfc2136 {
         /// The primary server, `host:port`.
         server: String,
-        /// The zone, without the last dot.
-        zone: String,
         /// The key.
         tsig: Option<TsigSettings>,
     },
@@ -166,6 +150,8 @@ pub struct TsigSettings {
 /// A webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookSettings {
+    /// What it is called: as configured, else the host of its URL.
+    pub name: String,
     /// `http` or `https`.
     pub url: String,
     /// The file that holds the key of the signature (HMAC-SHA256).
@@ -220,18 +206,14 @@ pub struct LimitSettings {
 /// How often each source is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntervalSettings {
-    /// Each API server, cheaply, to prove its life.
+    /// Heartbeat of an API server, sample of a database.
     pub probe: Duration,
-    /// Both databases.
-    pub database: Duration,
-    /// The controllers' metrics.
+    /// Scrape of a controller's metrics.
     pub metrics: Duration,
-    /// The name, at every server.
+    /// Look at the name servers.
     pub dns: Duration,
-    /// The checkpoints' lists.
-    pub checkpoints: Duration,
-    /// What the standby must have: templates, secrets' keys, quota.
-    pub parity: Duration,
-    /// The durable inventory of unfinished runs.
-    pub inventory: Duration,
+    /// Archive counts, rights, identity, parity: what changes seldom and costs more.
+    pub slow: Duration,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
 }

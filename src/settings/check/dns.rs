@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::{Findings, syntax};
 use crate::settings::file::{self, Text};
-use crate::settings::types::{DnsProvider, DnsSettings, DnsTarget, TsigSettings};
+use crate::settings::types::{DnsProvider, DnsSettings, TsigSettings};
 
 const ALGORITHMS: [&str; 3] = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
@@ -15,12 +15,13 @@ pub(super) fn dns(written: file::Dns, regions: &[String], found: &mut Findings<'
     let targets = targets(&written, regions, found);
     let mut servers: Vec<String> = written.servers.iter().filter_map(|server| host_port(server, found)).collect();
     let resolvers = written.resolvers.iter().filter_map(|server| host_port(server, found)).collect();
-    let provider = provider(&written, &name, found);
+    let zone = zone(&written, &name, found);
+    let provider = provider(&written, zone.is_some(), found);
     if let (DnsProvider::Rfc2136 { server, .. }, true) = (&provider, servers.is_empty()) {
         servers.push(server.clone());
     }
     let ttl = found.positive(written.ttl, "60s");
-    Some(DnsSettings { name, provider, targets, servers, resolvers, ttl })
+    Some(DnsSettings { name, zone, provider, targets, servers, resolvers, ttl })
 }
 
 fn host(text: &Text, found: &mut Findings<'_>) -> Option<String> {
@@ -35,7 +36,16 @@ fn host_port(text: &Text, found: &mut Findings<'_>) -> Option<String> {
     syntax::host_port(text.get_ref(), 53).map_err(|why| found.wrong(text.span(), why)).ok()
 }
 
-fn targets(written: &file::Dns, regions: &[String], found: &mut Findings<'_>) -> Vec<(String, DnsTarget)> {
+fn zone(written: &file::Dns, name: &str, found: &mut Findings<'_>) -> Option<String> {
+    let text = written.zone.as_ref()?;
+    let zone = host(text, found)?;
+    if name != zone && !name.ends_with(&format!(".{zone}")) {
+        found.wrong(text.span(), format!("{name} is not in the zone {zone}"));
+    }
+    Some(zone)
+}
+
+fn targets(written: &file::Dns, regions: &[String], found: &mut Findings<'_>) -> Vec<(String, IpAddr)> {
     let known: Vec<&str> = regions.iter().map(String::as_str).collect();
     // With the regions themselves in disorder, a complaint about every target would only hide that.
     if known.len() != 2 {
@@ -44,31 +54,28 @@ fn targets(written: &file::Dns, regions: &[String], found: &mut Findings<'_>) ->
     for region in written.targets.keys().filter(|region| !known.contains(&region.get_ref().as_str())) {
         found.wrong_word(region, &format!("a target for the unknown region \"{}\"", region.get_ref()), &known);
     }
-    let mut targets: Vec<(String, DnsTarget)> = Vec::new();
+    let mut targets: Vec<(String, IpAddr)> = Vec::new();
     for region in regions {
         let Some(target) = written.targets.get(region.as_str()) else {
             let message = format!("no target for region \"{region}\": what should the name point to there?");
             found.wrong(written.name.span(), message);
             continue;
         };
-        let parsed = match target.get_ref().parse::<IpAddr>() {
-            Ok(address) => Some(DnsTarget::Address(address)),
-            Err(_) => syntax::host_name(target.get_ref()).filter(|name| name.contains('.')).map(DnsTarget::Name),
-        };
-        match parsed {
-            None => {
-                found.wrong(target.span(), format!("{:?} is neither an IP address nor a host name", target.get_ref()))
+        match target.get_ref().parse::<IpAddr>() {
+            Err(_) if syntax::host_name(target.get_ref()).is_some_and(|name| name.contains('.')) => {
+                found.wrong(target.span(), "a name as target (CNAME) is not supported yet; give the address");
             }
-            Some(parsed) if targets.iter().any(|(_, other)| *other == parsed) => {
+            Err(_) => found.wrong(target.span(), format!("{:?} is no IP address", target.get_ref())),
+            Ok(address) if targets.iter().any(|(_, other)| *other == address) => {
                 found.wrong(target.span(), "both regions have the same target: switching would change nothing");
             }
-            Some(parsed) => targets.push((region.clone(), parsed)),
+            Ok(address) => targets.push((region.clone(), address)),
         }
     }
     targets
 }
 
-fn provider(written: &file::Dns, name: &str, found: &mut Findings<'_>) -> DnsProvider {
+fn provider(written: &file::Dns, has_zone: bool, found: &mut Findings<'_>) -> DnsProvider {
     let Some(word) = &written.provider else {
         unused(written, "none", found);
         return DnsProvider::None;
@@ -78,7 +85,7 @@ fn provider(written: &file::Dns, name: &str, found: &mut Findings<'_>) -> DnsPro
             unused(written, "none", found);
             DnsProvider::None
         }
-        "rfc2136" => rfc2136(word, written, name, found).unwrap_or(DnsProvider::None),
+        "rfc2136" => rfc2136(word, written, has_zone, found).unwrap_or(DnsProvider::None),
         "command" => match &written.command {
             Some(command) if command.get_ref().first().is_some_and(|program| !program.is_empty()) => {
                 DnsProvider::Command(command.get_ref().clone())
@@ -103,7 +110,7 @@ fn provider(written: &file::Dns, name: &str, found: &mut Findings<'_>) -> DnsPro
 
 /// Keys that only another provider reads: whoever wrote them expects an effect that will not come.
 fn unused(written: &file::Dns, provider: &str, found: &mut Findings<'_>) {
-    let keys = [("server", &written.server), ("zone", &written.zone), ("tsig_name", &written.tsig_name)];
+    let keys = [("server", &written.server), ("tsig_name", &written.tsig_name)];
     for (key, text) in keys {
         if let Some(text) = text {
             found.doubtful(text.span(), format!("\"{key}\" has no effect with provider \"{provider}\""));
@@ -114,25 +121,17 @@ fn unused(written: &file::Dns, provider: &str, found: &mut Findings<'_>) {
     }
 }
 
-fn rfc2136(word: &Text, written: &file::Dns, name: &str, found: &mut Findings<'_>) -> Option<DnsProvider> {
+fn rfc2136(word: &Text, written: &file::Dns, has_zone: bool, found: &mut Findings<'_>) -> Option<DnsProvider> {
     let Some(server) = &written.server else {
         found.wrong(word.span(), "provider = \"rfc2136\" needs server = \"host:port\", the zone's primary");
         return None;
     };
     let server = host_port(server, found);
-    let zone = match &written.zone {
-        Some(zone) => host(zone, found).inspect(|checked| {
-            if name != checked && !name.ends_with(&format!(".{checked}")) {
-                found.wrong(zone.span(), format!("{name} is not in the zone {checked}"));
-            }
-        }),
-        None => {
-            found.wrong(word.span(), "provider = \"rfc2136\" needs zone, the zone that holds the name");
-            None
-        }
-    };
+    if !has_zone && written.zone.is_none() {
+        found.wrong(word.span(), "provider = \"rfc2136\" needs zone, the zone that holds the name");
+    }
     let tsig = tsig(word, written, found);
-    Some(DnsProvider::Rfc2136 { server: server?, zone: zone?, tsig })
+    Some(DnsProvider::Rfc2136 { server: server?, tsig })
 }
 
 fn tsig(word: &Text, written: &file::Dns, found: &mut Findings<'_>) -> Option<TsigSettings> {

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::{Findings, syntax};
 use crate::domain::secret::Secret;
 use crate::settings::file::{self, Text};
-use crate::settings::types::{DatabaseSettings, Login, MetricsSource, PasswordSource, Promote, RegionSettings};
+use crate::settings::types::{DatabaseSettings, Login, MetricsSource, PasswordSource, RegionSettings};
 
 /// libpq's words, all of which sqlx understands.
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
@@ -80,6 +80,12 @@ fn region_settings(name: &Text, region: file::Region, found: &mut Findings<'_>) 
         Some(namespace) => found.kubernetes_name(namespace, "namespace", false),
         None => "argo".to_owned(),
     };
+    let controller_replicas = region.controller.replicas.map_or(1, |count| {
+        if !(1..=100).contains(count.get_ref()) {
+            found.wrong(count.span(), "must be between 1 and 100");
+        }
+        count.into_inner()
+    });
     let metrics = region.controller.metrics.map_or(MetricsSource::Auto, |metrics| metrics_source(&metrics, found));
     let checkpoints = match region.checkpoints {
         Some(checkpoints) => checkpoints_url(&checkpoints.url, found),
@@ -94,6 +100,7 @@ fn region_settings(name: &Text, region: file::Region, found: &mut Findings<'_>) 
             kubeconfig,
             namespaces,
             controller_namespace,
+            controller_replicas,
             metrics,
             checkpoints,
             database,
@@ -108,10 +115,13 @@ fn metrics_source(text: &Text, found: &mut Findings<'_>) -> MetricsSource {
     if written == "auto" {
         return MetricsSource::Auto;
     }
+    if written == "off" {
+        return MetricsSource::Off;
+    }
     if !written.contains(':') {
-        found.wrong_word(text, "metrics must be \"auto\" or an http or https URL", &["auto"]);
+        found.wrong_word(text, "metrics must be \"auto\", \"off\" or an http or https URL", &["auto", "off"]);
     } else if let Err(why) = syntax::http_url(written) {
-        found.wrong(text.span(), format!("metrics must be \"auto\" or an http or https URL; this is {why}"));
+        found.wrong(text.span(), format!("metrics must be \"auto\", \"off\" or an http or https URL; this is {why}"));
     }
     MetricsSource::Url(written.clone())
 }
@@ -171,40 +181,21 @@ fn database(
             format!("no operator login for the database of {region}: it can't be fenced or promoted from here"),
         ),
     }
-    let promote = promote(database.promote.as_ref(), database.promote_command, found);
-    (DatabaseSettings { login, operator, promote }, server, operator_server)
+    promote(database.promote.as_ref(), found);
+    (DatabaseSettings { login, operator }, server, operator_server)
 }
 
-fn promote(word: Option<&Text>, command: Option<Spanned<Vec<String>>>, found: &mut Findings<'_>) -> Promote {
-    let Some(word) = word else { return without_command(command, found) };
+fn promote(word: Option<&Text>, found: &mut Findings<'_>) {
+    let Some(word) = word else { return };
     match word.get_ref().as_str() {
-        "pg_promote" => without_command(command, found),
-        "command" => match command {
-            Some(command) if command.get_ref().first().is_some_and(|program| !program.is_empty()) => {
-                Promote::Command(command.into_inner())
-            }
-            _ => {
-                found.wrong(word.span(), "promote = \"command\" needs promote_command = [\"program\", \"argument\"]");
-                Promote::PgPromote
-            }
-        },
-        later @ ("patroni" | "cloudnativepg") => {
-            let message = format!("promotion by {later} is not supported yet; use \"pg_promote\" or \"command\"");
-            found.wrong(word.span(), message);
-            Promote::PgPromote
+        "pg_promote" => {}
+        later @ ("patroni" | "cloudnativepg" | "command") => {
+            found.wrong(word.span(), format!("promotion by {later} is not supported yet; \"pg_promote\" is"));
         }
         _ => {
-            found.wrong_word(word, "no known way of promotion", &["pg_promote", "command", "patroni", "cloudnativepg"]);
-            Promote::PgPromote
+            found.wrong_word(word, "no known way of promotion", &["pg_promote", "patroni", "cloudnativepg", "command"])
         }
     }
-}
-
-fn without_command(command: Option<Spanned<Vec<String>>>, found: &mut Findings<'_>) -> Promote {
-    if let Some(command) = command {
-        found.wrong(command.span(), "promote_command is used only with promote = \"command\"");
-    }
-    Promote::PgPromote
 }
 
 /// The login without its password, and which server it means.

@@ -21,11 +21,19 @@ pub(super) fn notify(written: file::Notify, found: &mut Findings<'_>) -> Vec<Web
     }
     let mut webhooks = Vec::new();
     for webhook in written.webhook.0 {
-        if let Err(why) = syntax::http_url(webhook.url.get_ref()) {
-            found.wrong(webhook.url.span(), format!("a webhook needs an http or https URL; this is {why}"));
+        let host = match syntax::http_url(webhook.url.get_ref()) {
+            Ok(url) => url.host_str().unwrap_or_default().to_owned(),
+            Err(why) => {
+                found.wrong(webhook.url.span(), format!("a webhook needs an http or https URL; this is {why}"));
+                continue;
+            }
+        };
+        let name = webhook.name.filter(|name| !name.is_empty()).unwrap_or(host);
+        if webhooks.iter().any(|other: &WebhookSettings| other.name == name) {
+            found.wrong(webhook.url.span(), format!("a second webhook called {name:?}; give it a name of its own"));
         }
         let secret_file = webhook.secret_file.as_ref().map(|path| found.path(path));
-        webhooks.push(WebhookSettings { url: webhook.url.into_inner(), secret_file });
+        webhooks.push(WebhookSettings { name, url: webhook.url.into_inner(), secret_file });
     }
     webhooks
 }
@@ -98,12 +106,10 @@ pub(super) fn intervals(written: file::Intervals, found: &mut Findings<'_>) -> I
     let (least, most) = (Duration::from_millis(500), Duration::from_secs(3600));
     let mut read = |written, usual: &str| found.between(written, usual, least, most);
     IntervalSettings {
-        probe: read(written.probe, "3s"),
-        database: read(written.database, "2s"),
-        metrics: read(written.metrics, "10s"),
-        dns: read(written.dns, "10s"),
-        checkpoints: read(written.checkpoints, "1m"),
-        parity: read(written.parity, "2m"),
-        inventory: read(written.inventory, "1m"),
+        probe: read(written.probe, "2s"),
+        metrics: read(written.metrics, "5s"),
+        dns: read(written.dns, "5s"),
+        slow: read(written.slow, "20s"),
+        timeout: read(written.timeout, "3s"),
     }
 }
