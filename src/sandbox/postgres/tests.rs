@@ -201,6 +201,19 @@ fn bad_options_are_refused_before_anything_starts() {
     assert!(error.contains("/nonexistent") && error.contains("apt-get install postgresql"), "{error}");
 }
 
+#[tokio::test]
+async fn a_folder_out_of_the_servers_reach_is_named() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root runs the servers as another user");
+        return;
+    }
+    let base = tempfile::tempdir().unwrap(); // 0700, root's
+    let reaper = Some(Arc::new(Reaper::start_in(base.path()).unwrap()));
+    let error = Pair::start(PairOptions { reaper, ..PairOptions::default() }).await.unwrap_err();
+    assert!(matches!(error, PairError::Unreachable { .. }) && error.to_string().contains("TMPDIR"), "{error}");
+    assert_eq!(folders(base.path()), 0);
+}
+
 /// Names the directory that the helper below works in; absent in an ordinary run of the tests.
 const HELPER: &str = "LEEWARD_TEST_PAIR_BASE";
 

@@ -40,15 +40,13 @@ fn folders(base: &Path) -> usize {
 fn helper() {
     let Some(base) = std::env::var_os(HELPER) else { return };
     let reaper = Reaper::start_in(Path::new(&base)).unwrap();
-    let _child = sleeper(&reaper);
+    let mut child = sleeper(&reaper);
     let process = wait_registered(&reaper);
     println!("\nstarted {} {} {}", process.pid, reaper.guard.pid(), process.birth);
     if std::env::var_os("LEEWARD_TEST_REAPER_PANIC").is_some() {
         panic!("as asked");
     }
-    loop {
-        thread::park();
-    }
+    child.wait().unwrap();
 }
 
 /// Starts the helper and returns it with its sleeper and its guard's number.

@@ -270,7 +270,7 @@ async fn start_bind(dir: &Path) -> Option<(Child, SocketAddr)> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let _ = child.kill();
+    child.kill().and_then(|()| child.wait()).unwrap();
     panic!("named did not start; see named -g -c named.conf");
 }
 
