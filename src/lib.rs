@@ -6,6 +6,7 @@
 pub mod console;
 pub mod domain;
 pub mod gates;
+pub mod journal;
 pub mod playbook;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
