@@ -1,6 +1,6 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,7 +172,7 @@ async fn failover_return_of_the_old_primary_rebuild_and_reset() {
 #[tokio::test]
 async fn drop_leaves_nothing_even_of_a_frozen_server() {
     let base = tempfile::tempdir().unwrap();
-    open_to_all(base.path());
+    set_mode(base.path(), 0o755);
     let pair = pair_in(base.path()).await;
     let mut trees = Vec::new();
     for server in pair.processes() {
@@ -207,7 +207,8 @@ async fn a_folder_out_of_the_servers_reach_is_named() {
         println!("skipped: only root runs the servers as another user");
         return;
     }
-    let base = tempfile::tempdir().unwrap(); // 0700, root's
+    let base = tempfile::tempdir().unwrap();
+    set_mode(base.path(), 0o700);
     let reaper = Some(Arc::new(Reaper::start_in(base.path()).unwrap()));
     let error = Pair::start(PairOptions { reaper, ..PairOptions::default() }).await.unwrap_err();
     assert!(matches!(error, PairError::Unreachable { .. }) && error.to_string().contains("TMPDIR"), "{error}");
@@ -234,11 +235,11 @@ async fn helper() {
 #[test]
 fn after_kill_9_nothing_remains() {
     let base = tempfile::tempdir().unwrap();
-    open_to_all(base.path());
+    set_mode(base.path(), 0o755);
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "sandbox::postgres::tests::helper", "--ignored", "--nocapture"]).env(HELPER, base.path());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut helper = Helper(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut out = BufReader::new(helper.0.stdout.take().unwrap());
     let mut processes = Vec::new();
     let mut line = String::new();
     while line.trim() != "ready" {
@@ -249,16 +250,17 @@ fn after_kill_9_nothing_remains() {
         }
     }
     std::thread::spawn(move || out.read_to_end(&mut Vec::new()));
-    assert!(processes.len() > 8 && processes.iter().all(Process::alive), "{processes:?}");
+    // Some workers come and go; the sender of the first copy may just have gone.
+    processes.retain(Process::alive);
+    assert!(processes.len() > 8, "{processes:?}");
     // The guard is the helper's child; it dies too, so that only the sweep is left.
-    for guard in Process::find(child.id() as i32).unwrap().tree().into_iter().skip(1) {
+    for guard in Process::find(helper.0.id() as i32).unwrap().tree().into_iter().skip(1) {
         let name = std::fs::read_to_string(format!("/proc/{}/comm", guard.pid)).unwrap_or_default();
         if name.trim() != "postgres" && !processes.contains(&guard) {
             kill_process(Pid::from_raw(guard.pid).unwrap(), Signal::KILL).unwrap();
         }
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(helper);
     assert!(processes.iter().any(Process::alive));
     let swept = Reaper::sweep_in(base.path()).unwrap();
     assert_eq!((swept.folders, swept.processes), (1, 2));
@@ -266,8 +268,17 @@ fn after_kill_9_nothing_remains() {
     assert_eq!(folders(base.path()), 0);
 }
 
-/// The servers' user must be able to pass.
-fn open_to_all(dir: &Path) {
+/// Kills the helper even when an assertion fails first, or its servers would outlive the test.
+struct Helper(Child);
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+/// Whether the servers' user may pass.
+fn set_mode(dir: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode)).unwrap();
 }
