@@ -8,6 +8,7 @@ pub mod domain;
 pub mod gates;
 pub mod journal;
 pub mod playbook;
+pub mod runner;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod settings;

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One of the two configured regions, in the order of their names. A side has no role: which one is primary is
+/// One of the two configured regions, in the order of the configuration file. A side has no role: which one is primary is
 /// observed, never configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The region whose name sorts first.
+    /// The region that the file names first.
     A,
     /// The other one.
     B,

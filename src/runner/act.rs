@@ -1,0 +1,142 @@
+//! One step: its record, its effects, their records.
+
+use super::drive::Driver;
+use super::{DriveError, OrderError, World};
+use crate::domain::effect::{Effect, Outcome};
+use crate::playbook::consent::Consent;
+use crate::playbook::kinds::lock;
+use crate::playbook::propose::{Next, Proposal};
+use crate::playbook::record::{Event, StepStarted};
+use crate::playbook::run::Run;
+use futures_util::future::join_all;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest time one effect may take.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Longest time for a target that does not answer: one short try.
+const DEADLINE_UNREACHABLE: Duration = Duration::from_secs(3);
+
+/// The lock has to last this much longer than the effect may take.
+const LOCK_MARGIN: Duration = Duration::from_secs(2);
+
+impl<W: World> Driver<W> {
+    /// Records the start of the step, performs what it announced, records what became of it.
+    pub(super) async fn start(&mut self, id: &str, proposal: Proposal, consent: Consent) -> Result<(), DriveError> {
+        let (effects, unreachable) = match proposal.next {
+            Next::Start { effects, unreachable, .. } => (effects, unreachable),
+            Next::Again { effects, .. } => (effects, None),
+            _ => return Ok(()),
+        };
+        let started = StepStarted {
+            step: id.to_owned(),
+            attempt: proposal.attempt,
+            effects: effects.clone(),
+            gates: proposal.gates.into_iter().map(|line| line.finding).collect(),
+            consent,
+            unreachable: unreachable.clone(),
+            mirrored: false,
+        };
+        self.record(Event::StepStarted(Box::new(started))).await?;
+        // A target that does not answer gets all its requests at once, so that the try lasts one deadline and not one
+        // for each of its crons.
+        if unreachable.is_some() {
+            return self.try_once(id, &effects).await;
+        }
+        let mut refused = false;
+        for (index, effect) in effects.iter().enumerate() {
+            let outcome = if refused {
+                Outcome::NotSent { reason: "an earlier request of this step was refused".to_owned() }
+            } else {
+                self.guarded(effect, DEADLINE).await
+            };
+            // The lock of the other region is a courtesy: whoever holds it there is asked by a gate, not here.
+            refused |= matches!(outcome, Outcome::Refused { .. });
+            self.record(Event::EffectEnded { step: id.to_owned(), index, outcome }).await?;
+        }
+        Ok(())
+    }
+
+    async fn try_once(&mut self, id: &str, effects: &[Effect]) -> Result<(), DriveError> {
+        let tries = join_all(effects.iter().map(|effect| self.guarded(effect, DEADLINE_UNREACHABLE))).await;
+        for (index, outcome) in tries.into_iter().enumerate() {
+            self.record(Event::EffectEnded { step: id.to_owned(), index, outcome }).await?;
+        }
+        Ok(())
+    }
+
+    /// Performs an effect if the lock is still ours, read again right before, for longer than the effect may take.
+    pub(super) async fn guarded(&self, effect: &Effect, deadline: Duration) -> Outcome {
+        if !matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. }) {
+            let side = self.run.declared.direction.to;
+            let holder = self.holder();
+            if let Err(why) = self.world.lock_holds(side, &holder, deadline + LOCK_MARGIN).await {
+                return Outcome::NotSent { reason: format!("the lock is not certain: {why}") };
+            }
+        }
+        let world = Arc::clone(&self.world);
+        match tokio::time::timeout(deadline + Duration::from_secs(1), world.perform(effect, deadline)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::Unknown { reason: format!("no answer in {} s", deadline.as_secs()) },
+        }
+    }
+
+    pub(super) async fn perform_undo(
+        &mut self,
+        id: &str,
+        effects: Vec<Effect>,
+        consent: Consent,
+    ) -> Result<(), OrderError> {
+        let event = Event::UndoStarted { step: id.to_owned(), effects: effects.clone(), consent };
+        self.record(event).await.map_err(OrderError::from)?;
+        let mut all = true;
+        for (index, effect) in effects.iter().enumerate() {
+            let outcome = self.guarded(effect, DEADLINE).await;
+            all &= outcome.took();
+            let event = Event::UndoEffectEnded { step: id.to_owned(), index, outcome };
+            self.record(event).await.map_err(OrderError::from)?;
+        }
+        if !all {
+            return Err(OrderError::Text(format!("the undo of {id} was not taken by every server; see the journal")));
+        }
+        self.record(Event::StepUndone { step: id.to_owned() }).await.map_err(Into::into)
+    }
+
+    /// Whoever leaves in good order does not make the next one wait for the lock to run out.
+    pub(super) async fn give_up_lock(&self) {
+        for effect in held(&self.run) {
+            let _ = tokio::time::timeout(DEADLINE_UNREACHABLE, self.world.perform(&effect, DEADLINE_UNREACHABLE)).await;
+        }
+    }
+
+    /// Takes the lock again for a run that is taken up again and had it.
+    pub(super) async fn take_lock_again(&self) -> Result<(), String> {
+        let take = held(&self.run).into_iter().filter_map(|effect| match effect {
+            Effect::ReleaseLock { side, lease, holder } => {
+                Some(Effect::TakeLock { side, cluster_uid: None, lease, holder })
+            }
+            _ => None,
+        });
+        let to = self.run.declared.direction.to;
+        for effect in take.filter(|effect| effect.side() == Some(to)) {
+            let outcome = self.world.perform(&effect, DEADLINE).await;
+            if !outcome.took() {
+                return Err(outcome.text());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The locks that the run has taken, as effects that give them up; by the names of the driver that drives now.
+fn held(run: &Run) -> Vec<Effect> {
+    let steps = run.declared.playbook.steps.iter();
+    let taken = steps.flat_map(|step| run.outcomes(&step.id)).filter_map(|(effect, outcome)| match effect {
+        Effect::TakeLock { side, lease, .. } if outcome.took() => {
+            Some(Effect::ReleaseLock { side: *side, lease: lease.clone(), holder: lock::holder(run) })
+        }
+        _ => None,
+    });
+    taken.collect()
+}

@@ -1,0 +1,295 @@
+//! The loop of a run.
+
+use super::{Agreement, DriveError, News, Order, OrderError, World};
+use crate::domain::Timestamp;
+use crate::domain::effect::{Effect, EffectHash};
+use crate::domain::fleet::Fleet;
+use crate::gates::{self, Question};
+use crate::journal::Journal;
+use crate::playbook::consent::{Consent, Override, Tier};
+use crate::playbook::kinds::lock;
+use crate::playbook::propose::{Next, Proposal, facts, propose};
+use crate::playbook::record::{End, Event, Record};
+use crate::playbook::run::Run;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How often the lock is renewed: a lock of 30 s then survives four lost renewals.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+
+/// How often the proposal is looked at when nothing changes: time alone can lift a gate.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Drives one run.
+pub struct Driver<W> {
+    pub(super) run: Run,
+    pub(super) journal: Journal,
+    pub(super) world: Arc<W>,
+    pub(super) fleet: watch::Receiver<Arc<Fleet>>,
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) news: mpsc::Sender<News>,
+    /// Operator and machine.
+    pub(super) by: String,
+    pub(super) clock: fn() -> Timestamp,
+    /// When an earlier run promoted.
+    pub(super) last_promotion: Option<Timestamp>,
+    pub(super) shown: Option<Proposal>,
+}
+
+/// What the loop does next.
+enum Turn {
+    Again,
+    Wait,
+    Over,
+}
+
+impl<W: World> Driver<W> {
+    /// A driver of a run whose records so far are in `journal`.
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        run: Run,
+        journal: Journal,
+        world: Arc<W>,
+        fleet: watch::Receiver<Arc<Fleet>>,
+        orders: mpsc::Receiver<Order>,
+        news: mpsc::Sender<News>,
+        by: String,
+        clock: fn() -> Timestamp,
+        last_promotion: Option<Timestamp>,
+    ) -> Driver<W> {
+        Driver { run, journal, world, fleet, orders, news, by, clock, last_promotion, shown: None }
+    }
+
+    /// Takes a run up again: records it, and takes the lock if the run had it. Without the lock every step is held back
+    /// by the gate `lock-held`, and every request is refused before it is sent.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub async fn resume(&mut self) -> Result<(), DriveError> {
+        self.record(Event::Resumed).await?;
+        if let Err(why) = self.take_lock_again().await {
+            self.tell(News::Trouble(format!("the lock could not be taken again: {why}"))).await;
+        }
+        Ok(())
+    }
+
+    /// Drives until the run is over, given up, or left.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub async fn drive(mut self) -> Result<Run, DriveError> {
+        let mut renew = tokio::time::interval(RENEW_EVERY);
+        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            match self.turn().await? {
+                Turn::Over => return Ok(self.run),
+                Turn::Again => continue,
+                Turn::Wait => {}
+            }
+            tokio::select! {
+                order = self.orders.recv() => {
+                    // Nobody is there any more to give orders: the run is left as it is.
+                    let order = order.unwrap_or(Order::Detach);
+                    if self.obey(order).await? {
+                        return Ok(self.run);
+                    }
+                }
+                changed = self.fleet.changed() => {
+                    if changed.is_err() {
+                        return Ok(self.run);
+                    }
+                }
+                _ = renew.tick() => self.renew().await,
+                _ = look.tick() => {}
+            }
+        }
+    }
+
+    pub(super) fn proposal(&mut self) -> Proposal {
+        let mut fleet = (**self.fleet.borrow_and_update()).clone();
+        fleet.tick((self.clock)());
+        propose(&self.run, &fleet, &facts(&self.run, self.last_promotion))
+    }
+
+    async fn turn(&mut self) -> Result<Turn, DriveError> {
+        let proposal = self.proposal();
+        self.show(&proposal).await;
+        let Some(step) = proposal.index.and_then(|i| self.run.declared.playbook.steps.get(i)) else {
+            if proposal.next == Next::Finish {
+                self.record(Event::Ended { end: End::Done, reason: String::new() }).await?;
+            }
+            return Ok(Turn::Over);
+        };
+        let (id, optional) = (step.id.clone(), step.optional);
+        match proposal.next {
+            Next::Skip(reason) => self.record(Event::StepSkipped { step: id, reason }).await?,
+            Next::Start { ref effects, tier: Tier::None, .. } => {
+                let consent = Consent::not_needed(effects, &self.by, (self.clock)());
+                self.start(&id, proposal, consent).await?;
+            }
+            Next::Proven { evidence, note } => self.record(Event::StepDone { step: id, evidence, note }).await?,
+            Next::Failed(reason) if optional => {
+                self.record(Event::StepUnproven { step: id, reason, gate: None }).await?;
+            }
+            Next::Failed(reason) => self.record(Event::StepFailed { step: id, reason }).await?,
+            Next::Overdue(reason) if optional => {
+                self.record(Event::StepUnproven { step: id, reason, gate: None }).await?;
+            }
+            Next::Overdue(reason) => self.record(Event::StepUncertain { step: id, reason }).await?,
+            Next::Unprovable { reason, gate } if gate.overridden.is_some() => {
+                let gate = Some(gate.finding.gate);
+                self.record(Event::StepUnproven { step: id, reason, gate }).await?;
+            }
+            // What sends nothing may be looked at again as often as it takes, but once per order of a person when it
+            // has been overdue: a loop that nobody sees is not a wait.
+            Next::Again { ref effects, .. } if effects.is_empty() && proposal.attempt <= 2 => {
+                let consent = Consent::not_needed(effects, &self.by, (self.clock)());
+                self.start(&id, proposal, consent).await?;
+            }
+            _ => return Ok(Turn::Wait),
+        }
+        Ok(Turn::Again)
+    }
+
+    async fn show(&mut self, proposal: &Proposal) {
+        if self.shown.as_ref() != Some(proposal) {
+            self.shown = Some(proposal.clone());
+            self.tell(News::Proposal(Box::new(proposal.clone()))).await;
+        }
+    }
+
+    /// A listener that is gone does not stop a run.
+    pub(super) async fn tell(&self, news: News) {
+        let _ = self.news.send(news).await;
+    }
+
+    /// Writes a record, then takes it into the run. In this order, always.
+    pub(super) async fn record(&mut self, event: Event) -> Result<(), DriveError> {
+        let record = Record { at: (self.clock)(), by: self.by.clone(), event };
+        // A record that does not fit must not reach the disk: it is tried on a copy first.
+        let mut next = self.run.clone();
+        next.apply(&record)?;
+        if let Err(error) = self.journal.append(&record) {
+            self.tell(News::Trouble(error.to_string())).await;
+            return Err(error.into());
+        }
+        self.run = next;
+        self.tell(News::Recorded(record)).await;
+        Ok(())
+    }
+
+    /// Takes an order. True: the driver leaves.
+    async fn obey(&mut self, order: Order) -> Result<bool, DriveError> {
+        let leaving = matches!(order, Order::Detach | Order::Abort { .. });
+        let result = match order {
+            Order::Start { consent } => self.start_ordered(consent).await,
+            Order::Override { gate, reason, break_glass } => self.go_on_against(&gate, &reason, break_glass).await,
+            Order::Leave => self.leave_out().await,
+            Order::Undo { step, consent } => self.undo(&step, &consent).await,
+            Order::Detach => self.record(Event::Detached).await.map_err(Into::into),
+            Order::Abort { reason } => {
+                let event = Event::Ended { end: End::Aborted, reason: crate::domain::text::clean_to(&reason, 300) };
+                self.record(event).await.map_err(Into::into)
+            }
+        };
+        match result {
+            Ok(()) => {
+                if leaving {
+                    self.give_up_lock().await;
+                }
+                Ok(leaving)
+            }
+            Err(OrderError::Fatal(error)) => Err(error),
+            Err(refused) => {
+                self.tell(News::Refused(refused.to_string())).await;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn start_ordered(&mut self, agreement: Option<Agreement>) -> Result<(), OrderError> {
+        let proposal = self.proposal();
+        let (Next::Start { effects, tier, .. } | Next::Again { effects, tier, .. }) = &proposal.next else {
+            return Err(OrderError::Text("there is nothing to start now".to_owned()));
+        };
+        let id = self.current_step(&proposal)?;
+        let consent = self.consent(*tier, effects, agreement.as_ref())?;
+        self.start(&id, proposal, consent).await.map_err(Into::into)
+    }
+
+    fn current_step(&self, proposal: &Proposal) -> Result<String, OrderError> {
+        let step = proposal.index.and_then(|i| self.run.declared.playbook.steps.get(i));
+        step.map(|step| step.id.clone()).ok_or_else(|| OrderError::Text("the run has no open step".to_owned()))
+    }
+
+    fn consent(&self, tier: Tier, effects: &[Effect], agreement: Option<&Agreement>) -> Result<Consent, OrderError> {
+        let now = (self.clock)();
+        if tier == Tier::None {
+            return Ok(Consent::not_needed(effects, &self.by, now));
+        }
+        let Some(agreement) = agreement else {
+            return Err(OrderError::Text("this step asks for a consent".to_owned()));
+        };
+        let typed = agreement.typed.as_deref();
+        Ok(Consent::give(tier, effects, &agreement.shown, typed, self.run.to_name(), &self.by, now)?)
+    }
+
+    async fn go_on_against(&mut self, id: &str, reason: &str, break_glass: bool) -> Result<(), OrderError> {
+        let Some(gate) = gates::by_id(id) else { return Err(OrderError::Text(format!("no gate is called {id:?}"))) };
+        let fleet = self.fleet.borrow().clone();
+        let facts = facts(&self.run, self.last_promotion);
+        let question = Question { fleet: &fleet, direction: self.run.declared.direction, facts: &facts };
+        let finding = gates::ask(gate, &question);
+        if !finding.answer.verdict.holds() {
+            return Err(OrderError::Text(format!("{id} does not hold anything back: {}", finding.answer.text)));
+        }
+        let allowed = break_glass && fleet.policy.break_glass;
+        let (region, now) = (self.run.from_name().to_owned(), (self.clock)());
+        let decision = Override::decide(gate, finding, &region, reason, &self.by, allowed, now)?;
+        self.record(Event::Overridden(Box::new(decision))).await.map_err(Into::into)
+    }
+
+    async fn leave_out(&mut self) -> Result<(), OrderError> {
+        let proposal = self.proposal();
+        let Next::Again { reason, optional: true, .. } = &proposal.next else {
+            return Err(OrderError::Text("this step can not be left out".to_owned()));
+        };
+        let (step, reason) = (self.current_step(&proposal)?, reason.clone());
+        self.record(Event::StepUnproven { step, reason, gate: None }).await.map_err(Into::into)
+    }
+
+    async fn undo(&mut self, id: &str, agreement: &Agreement) -> Result<(), OrderError> {
+        let Some((step, _)) = self.run.step(id) else {
+            return Err(OrderError::Text(format!("there is no step {id:?}")));
+        };
+        let Some(effects) = step.kind.undo(&self.run, id).filter(|effects| !effects.is_empty()) else {
+            return Err(OrderError::Text(format!("step {id} has changed nothing that can be put back")));
+        };
+        if EffectHash::of(&effects) != agreement.shown {
+            return Err(OrderError::Text(
+                "what an undo would send has changed since it was shown: look again".to_owned(),
+            ));
+        }
+        let now = (self.clock)();
+        let consent =
+            Consent::give(Tier::Confirm, &effects, &agreement.shown, None, self.run.from_name(), &self.by, now)?;
+        self.perform_undo(id, effects, consent).await
+    }
+
+    pub(super) fn holder(&self) -> String {
+        lock::holder(&self.run)
+    }
+
+    async fn renew(&mut self) {
+        if facts(&self.run, None).our_lock.is_none() || self.run.ended.is_some() {
+            return;
+        }
+        let side = self.run.declared.direction.to;
+        if let Err(why) = self.world.renew_lock(side, &self.holder()).await {
+            self.tell(News::Trouble(format!("the lock was not renewed: {why}"))).await;
+        }
+    }
+}
