@@ -11,4 +11,6 @@ pub mod playbook;
 pub mod runner;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod session;
 pub mod settings;
+pub mod ui;
