@@ -1,0 +1,10 @@
+//! The name in front: what every server says about it, and how it is changed (RFC 2136 with TSIG, RFC 8945).
+//!
+//! Servers are asked one by one and by hand: a stub resolver would hide which of them said what.
+
+mod exchange;
+mod observe;
+mod resolve;
+
+pub use observe::observe;
+pub use resolve::look;

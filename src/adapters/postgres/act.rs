@@ -1,0 +1,118 @@
+//! Performs the effects that change a database: promote here, fence and unfence in `fence`.
+//!
+//! The server itself proves that it is the one that was meant. Promotion asks for it in the statement that promotes;
+//! ALTER SYSTEM takes no condition and no transaction, so there the same session is asked right before and after.
+
+use std::time::{Duration, Instant};
+
+use super::fence;
+use super::standing::{ActSession, Failure};
+use super::statements;
+use crate::adapters::pace::Deadline;
+use crate::domain::database::DatabaseIdentity;
+use crate::domain::effect::{Effect, Outcome};
+use crate::domain::endpoints::DatabaseEndpoint;
+use crate::domain::region::{PerSide, Side};
+use crate::domain::units::Lsn;
+
+/// Performs database effects, each over a session of its own as the operator's user.
+#[derive(Debug)]
+pub struct Actuator {
+    operators: PerSide<Option<DatabaseEndpoint>>,
+    timeout: Duration,
+}
+
+impl Actuator {
+    /// An actuator for both regions; `timeout` bounds each answer.
+    #[must_use]
+    pub fn new(operators: PerSide<Option<DatabaseEndpoint>>, timeout: Duration) -> Actuator {
+        Actuator { operators, timeout }
+    }
+
+    /// Performs an effect. What changes something is not sent any more after `deadline`.
+    pub async fn perform(&self, effect: &Effect, deadline: Instant) -> Outcome {
+        let deadline = Deadline::new(deadline);
+        match effect {
+            Effect::Promote { side, identity, at_least } => match self.session(*side, deadline).await {
+                Ok(session) => promote(session, identity, *at_least).await,
+                Err(outcome) => outcome,
+            },
+            Effect::FenceDatabase { side, identity } => match self.session(*side, deadline).await {
+                Ok(session) => fence::fence(session, identity).await,
+                Err(outcome) => outcome,
+            },
+            Effect::UnfenceDatabase { side, identity } => match self.session(*side, deadline).await {
+                Ok(session) => fence::unfence(session, identity).await,
+                Err(outcome) => outcome,
+            },
+            _ => Outcome::NotSent { reason: "this is no effect on a database".to_owned() },
+        }
+    }
+
+    async fn session(&self, side: Side, deadline: Deadline) -> Result<ActSession, Outcome> {
+        match self.operators.get(side) {
+            Some(endpoint) => ActSession::open(endpoint, self.timeout, deadline).await,
+            None => Err(Outcome::NotSent { reason: "no operator user is configured for this database".to_owned() }),
+        }
+    }
+}
+
+async fn promote(mut session: ActSession, meant: &DatabaseIdentity, at_least: Lsn) -> Outcome {
+    if let Err(outcome) = session.in_time() {
+        return outcome;
+    }
+    let (address, port, least) = (meant.address.clone(), i32::from(meant.port), at_least.to_string());
+    let system = meant.system.0.cast_signed();
+    let sent = session
+        .bounded(async move |session: &mut super::connect::Session| {
+            sqlx::query_scalar::<_, bool>(statements::PROMOTE)
+                .bind(system)
+                .bind(address)
+                .bind(port)
+                .bind(least)
+                .persistent(false)
+                .fetch_optional(&mut session.connection)
+                .await
+        })
+        .await;
+    let outcome = match sent {
+        Ok(Some(true)) => Outcome::Done { reply: "promotion has begun".to_owned(), previous: None },
+        // With `wait => false` it is false only when the signal to the postmaster failed.
+        Ok(Some(false)) => Outcome::Unknown { reason: "pg_promote could not signal the server".to_owned() },
+        Ok(None) => why_not(&mut session, meant, at_least).await,
+        // "recovery is not in progress": promoted between the condition and the act.
+        Err(Failure::Server(text)) if text.contains("55000") => why_not(&mut session, meant, at_least).await,
+        Err(failure) => failure.of_act(),
+    };
+    session.close().await;
+    outcome
+}
+
+/// The statement found no row: which of its conditions failed.
+async fn why_not(session: &mut ActSession, meant: &DatabaseIdentity, at_least: Lsn) -> Outcome {
+    let standing = match session.standing().await {
+        Ok(standing) => standing,
+        Err(failure) => {
+            let reason = format!("a condition did not hold, and which one cannot be told: {}", failure.text());
+            return Outcome::Refused { reason };
+        }
+    };
+    if let Some(difference) = standing.mismatch(meant) {
+        return Outcome::Refused { reason: format!("another server: {difference}") };
+    }
+    if standing.in_recovery {
+        let has = standing.lsn.map_or_else(|| "an unknown position".to_owned(), |lsn| lsn.to_string());
+        return Outcome::Refused { reason: format!("it has {has}, and {at_least} is wanted") };
+    }
+    // A server keeps where its replay ended until it is restarted; a primary that never was a replica is on its first
+    // timeline or never replayed.
+    match standing.replayed {
+        Some(replayed) if standing.timeline > 1 && replayed >= at_least => {
+            let reply = format!("it was promoted at {replayed} and is on timeline {}", standing.timeline);
+            Outcome::Already { reply }
+        }
+        _ => {
+            Outcome::Refused { reason: format!("it is no replica: out of recovery on timeline {}", standing.timeline) }
+        }
+    }
+}
