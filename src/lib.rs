@@ -3,6 +3,7 @@
 //! Data rises, imports fall: a module imports only what stands below it. `docs/ARCHITECTURE.md` draws the picture and
 //! `tests/architecture.rs` keeps it.
 
+pub mod adapters;
 pub mod domain;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -271,7 +271,8 @@ mod tests {
         let mut health = SourceHealth::new(Limits::asked_every(Duration::from_secs(2)));
         assert_eq!(health.freshness(at(100)), Freshness::Blind);
         health.answered(at(100), Duration::from_millis(38));
-        for (now, word) in [(100, "LIVE"), (105, "LIVE"), (106, "LATE"), (109, "LATE"), (110, "STALE"), (999, "STALE")] {
+        for (now, word) in [(100, "LIVE"), (105, "LIVE"), (106, "LATE"), (109, "LATE"), (110, "STALE"), (999, "STALE")]
+        {
             assert_eq!(health.freshness(at(now)).word(), word, "at {now}");
         }
     }

@@ -237,8 +237,11 @@ fn database_changes(before: &DatabaseSample, now: &DatabaseSample) -> Vec<(Weigh
     }
     if let (Some(old), Some(new)) = (before.replica(), now.replica()) {
         if old.streaming() != new.streaming() {
-            let (weight, word) =
-                if new.streaming() { (Weight::Info, "streams again") } else { (Weight::Bad, "does not stream any more") };
+            let (weight, word) = if new.streaming() {
+                (Weight::Info, "streams again")
+            } else {
+                (Weight::Bad, "does not stream any more")
+            };
             lines.push((weight, format!("replica {word}")));
         }
         if old.replay_paused != new.replay_paused {

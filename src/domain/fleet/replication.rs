@@ -73,11 +73,13 @@ impl Fleet {
             (true, false) => Some(Direction::activating(Side::B)),
             (false, true) => Some(Direction::activating(Side::A)),
             // One of them was primary when last seen, the other is now: it has moved.
-            (true, true) => match (self.region(Side::A).live_database(self.now), self.region(Side::B).live_database(self.now)) {
-                (Some(_), None) => Some(Direction::activating(Side::B)),
-                (None, Some(_)) => Some(Direction::activating(Side::A)),
-                _ => None,
-            },
+            (true, true) => {
+                match (self.region(Side::A).live_database(self.now), self.region(Side::B).live_database(self.now)) {
+                    (Some(_), None) => Some(Direction::activating(Side::B)),
+                    (None, Some(_)) => Some(Direction::activating(Side::A)),
+                    _ => None,
+                }
+            }
             (false, false) => None,
         }
     }
@@ -85,7 +87,9 @@ impl Fleet {
     /// Both databases are out of recovery now.
     #[must_use]
     pub fn two_primaries(&self) -> bool {
-        Side::BOTH.into_iter().all(|side| self.region(side).live_database(self.now).is_some_and(|d| d.primary().is_some()))
+        Side::BOTH
+            .into_iter()
+            .all(|side| self.region(side).live_database(self.now).is_some_and(|d| d.primary().is_some()))
     }
 
     /// How the standby follows.
