@@ -4,6 +4,7 @@
 //! actuator that performs one effect and says what became of it. They know nothing of each other.
 
 pub mod dns;
+pub mod kubernetes;
 pub mod postgres;
 pub mod prometheus;
 

@@ -1,0 +1,34 @@
+//! One region's Kubernetes API server: what is observed there, and what may be changed there.
+//!
+//! `observe` reads with a client that cannot write; `act` writes, each time after proving which cluster answers and with a
+//! precondition that the server itself checks.
+
+mod call;
+mod client;
+mod controllers;
+mod crons;
+mod details;
+mod exec_plugin;
+mod failure;
+mod leases;
+mod merge;
+mod nodes;
+mod observe;
+mod open_run;
+mod probe;
+mod read_only;
+mod rights;
+mod runs;
+mod templates;
+mod transport;
+mod watch;
+mod wire;
+
+pub use call::{Ask, Lines, Server};
+pub use client::Dialer;
+pub use failure::{CallError, Reached};
+pub use observe::{Observe, Wanted, observe};
+pub use read_only::{Access, ReadOnlyRefused};
+
+#[cfg(test)]
+mod real;
