@@ -4,11 +4,13 @@
 //! `tests/architecture.rs` keeps it.
 
 pub mod adapters;
+pub mod cli;
 pub mod console;
 pub mod domain;
 pub mod gates;
 pub mod journal;
 pub mod playbook;
+pub mod report;
 pub mod runner;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -1,3 +1,17 @@
-//! Wires everything; owns the state, the loop, the clock and the terminal.
+//! Wires everything: turns settings or the sandbox into endpoints, starts the observers, keeps the picture, drives runs,
+//! owns the clock and the terminal.
 
 pub mod ladder;
+pub mod memory;
+pub mod picture;
+pub mod setup;
+pub mod sources;
+pub mod world;
+
+use crate::domain::Timestamp;
+
+/// The clock of the program: the only place that reads it for the picture and the journal.
+#[must_use]
+pub fn clock() -> Timestamp {
+    Timestamp::now()
+}

@@ -1,0 +1,88 @@
+//! `leeward journal`.
+
+use super::args::JournalCommand;
+use super::{Exit, say, say_error};
+use crate::journal::{RunSummary, Store, read};
+use crate::playbook::record::End;
+use crate::report::run as report;
+use crate::session::setup::Setup;
+use color_eyre::eyre::{Result, WrapErr};
+
+pub fn run(setup: &Setup, command: &JournalCommand) -> Result<Exit> {
+    let store = Store::new(&setup.state_dir, &setup.policy.environment);
+    match command {
+        JournalCommand::List => {
+            let runs = store.runs()?;
+            if runs.is_empty() {
+                say(&format!("no run of {} in {}", setup.policy.environment, store.folder().display()));
+            }
+            for summary in runs {
+                say(&line(&summary));
+            }
+            Ok(Exit::Fine)
+        }
+        JournalCommand::Show { run } => show(&store, run),
+        JournalCommand::Verify { run } => verify(&store, run.as_deref()),
+    }
+}
+
+fn line(summary: &RunSummary) -> String {
+    match &summary.run {
+        Ok(run) => {
+            let state = match &run.ended {
+                Some((End::Done, _, _)) => "done".to_owned(),
+                Some((End::Aborted, _, reason)) => format!("given up: {reason}"),
+                None => match run.current() {
+                    Some((i, step, slot)) => format!("open at step {}, {} ({})", i + 1, step.id, slot.state.word()),
+                    None => "open".to_owned(),
+                },
+            };
+            let at = run.declared_at.strftime("%Y-%m-%d %H:%M:%SZ");
+            let name = &run.declared.playbook.name;
+            format!("{}  {at}  {name} {} → {}  {state}  by {}", summary.id, run.from_name(), run.to_name(), run.driver)
+        }
+        Err(error) => format!("{}  can not be read: {error}", summary.id),
+    }
+}
+
+fn find(store: &Store, run: &str) -> Result<Option<RunSummary>> {
+    let found = store.find(run).wrap_err("the journals could not be listed")?;
+    if found.is_none() {
+        say_error(&format!("no run, or more than one, begins with {run:?}; see leeward journal list"));
+    }
+    Ok(found)
+}
+
+fn show(store: &Store, id: &str) -> Result<Exit> {
+    let Some(summary) = find(store, id)? else { return Ok(Exit::BadInput) };
+    let (records, run) = read(&summary.path)?;
+    for record in &records {
+        say(&report::record_line(record, &run));
+    }
+    say("");
+    say(report::steps(&run).trim_end());
+    say("");
+    say(report::figures(&run).trim_end());
+    Ok(Exit::Fine)
+}
+
+fn verify(store: &Store, id: Option<&str>) -> Result<Exit> {
+    let runs = match id {
+        Some(id) => match find(store, id)? {
+            Some(run) => vec![run],
+            None => return Ok(Exit::BadInput),
+        },
+        None => store.runs()?,
+    };
+    let mut exit = Exit::Fine;
+    for summary in runs {
+        match &summary.run {
+            Ok(_) => say(&format!("{}  whole: every line follows from the one before", summary.id)),
+            Err(error) => {
+                say(&format!("{}  DAMAGED: {error}", summary.id));
+                exit = Exit::Failed;
+            }
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,57 @@
+//! `leeward keymap` and `leeward theme`.
+
+use super::args::{KeymapCommand, ThemeCommand};
+use super::{Exit, refuse, say, say_error};
+use crate::console::keymap::{Keymap, PRESETS};
+use crate::domain::problem::Problem;
+use crate::ui::theme::{BUILT_IN, Theme};
+use color_eyre::eyre::{Result, WrapErr};
+use std::path::Path;
+
+fn read(file: &Path) -> Result<(String, String)> {
+    let text = std::fs::read_to_string(file).wrap_err_with(|| format!("{} can not be read", file.display()))?;
+    Ok((file.display().to_string(), text))
+}
+
+pub fn keymap(command: &KeymapCommand) -> Result<Exit> {
+    let (file, text) = match command {
+        KeymapCommand::Check { file } => read(file)?,
+        KeymapCommand::Print { preset } => match PRESETS.iter().find(|(name, _)| name == preset) {
+            Some((name, text)) => ((*name).to_owned(), (*text).to_owned()),
+            None => {
+                let problem = Problem::new("keymap", format!("no preset is called \"{preset}\"")).about(preset);
+                return Ok(refuse(&[problem.among(PRESETS.iter().map(|(name, _)| *name))]));
+            }
+        },
+    };
+    let (keymap, doubts) = match Keymap::load(&[(file.as_str(), text.as_str())]) {
+        Ok(loaded) => loaded,
+        Err(problems) => return Ok(refuse(&problems)),
+    };
+    for doubt in &doubts {
+        say_error(&format!("warning: {doubt}"));
+    }
+    match command {
+        KeymapCommand::Print { .. } => say(keymap.print().trim_end()),
+        KeymapCommand::Check { .. } => say(&format!("{file}: no problem found")),
+    }
+    Ok(Exit::Fine)
+}
+
+pub fn theme(command: &ThemeCommand) -> Result<Exit> {
+    match command {
+        ThemeCommand::List => {
+            for (name, _) in BUILT_IN {
+                say(name);
+            }
+        }
+        ThemeCommand::Check { file } => {
+            let (file, text) = read(file)?;
+            if let Err(problems) = Theme::load(&file, &text) {
+                return Ok(refuse(&problems));
+            }
+            say(&format!("{file}: no problem found"));
+        }
+    }
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,93 @@
+//! Subcommands and exit codes: the thin edge where people and scripts come in.
+
+mod args;
+mod config;
+mod exit;
+mod journal;
+mod keys;
+mod playbook;
+mod status;
+
+pub use exit::Exit;
+
+use crate::domain::problem::Problem;
+use crate::session::setup::{Access, Setup};
+use crate::settings;
+use args::{Args, Command};
+use clap::Parser;
+use color_eyre::eyre::{Result, WrapErr};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    // Both TLS providers may be linked by way of dependencies; with none installed rustls would panic at its first use.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let args = Args::parse();
+    match run(&args) {
+        Ok(exit) => exit.into(),
+        Err(report) => {
+            say_error(&format!("leeward: {report:#}"));
+            Exit::Failed.into()
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .wrap_err("the runtime could not be started")?;
+    runtime.block_on(dispatch(args))
+}
+
+async fn dispatch(args: &Args) -> Result<Exit> {
+    match &args.command {
+        Some(Command::Status { output }) => match setup(args, Access::ReadOnly) {
+            Ok(setup) => status::run(&setup, *output).await,
+            Err(problems) => Ok(refuse(&problems)),
+        },
+        Some(Command::Playbook(command)) => playbook::run(args, command).await,
+        Some(Command::Journal(command)) => match setup(args, Access::ReadOnly) {
+            Ok(setup) => journal::run(&setup, command),
+            Err(problems) => Ok(refuse(&problems)),
+        },
+        Some(Command::Config(command)) => config::run(args, command),
+        Some(Command::Keymap(command)) => keys::keymap(command),
+        Some(Command::Theme(command)) => keys::theme(command),
+        None | Some(Command::Watch) => {
+            say_error("leeward: the console is not there yet; use leeward status");
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+/// The setup of the configuration, with its warnings told.
+pub(crate) fn setup(args: &Args, access: Access) -> Result<Setup, Vec<Problem>> {
+    let loaded = settings::load(args.config.as_deref(), &args.set, &settings::process_environment)?;
+    for warning in &loaded.warnings {
+        say_error(&warning.to_string());
+    }
+    Ok(Setup::from_settings(&loaded.settings, access))
+}
+
+/// Tells every problem and how many there are.
+pub(crate) fn refuse(problems: &[Problem]) -> Exit {
+    for problem in problems {
+        say_error(&problem.to_string());
+    }
+    Exit::BadInput
+}
+
+/// A line to standard output. A closed pipe is not an error of ours.
+pub(crate) fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+}
+
+/// A line to standard error.
+pub(crate) fn say_error(text: &str) {
+    let mut out = std::io::stderr().lock();
+    let _ = writeln!(out, "{text}");
+}

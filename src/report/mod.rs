@@ -1,0 +1,5 @@
+//! What is told without a screen: the state of the fleet, a plan, the end of a run, as text and as JSON. Pure.
+
+pub mod run;
+pub mod status;
+pub mod status_json;

@@ -1,0 +1,191 @@
+//! A run as lines of text: its steps, its requests, its end. From the run alone, so that it says the same years later.
+
+use crate::domain::Timestamp;
+use crate::domain::units::{clock, count};
+use crate::playbook::figures::Figures;
+use crate::playbook::record::{End, Event, Note, Record};
+use crate::playbook::run::{Run, StepState};
+use std::fmt::Write;
+
+/// The mark of a step's state, in characters of every terminal.
+#[must_use]
+pub fn mark(state: &StepState) -> &'static str {
+    match state {
+        StepState::Waiting => " ",
+        StepState::Started => ">",
+        StepState::Uncertain(_) => "?",
+        StepState::Done => "+",
+        StepState::Unproven(_) => "!",
+        StepState::Skipped(_) => "-",
+        StepState::Failed(_) => "x",
+        StepState::Undone => "<",
+    }
+}
+
+/// The steps, a line each.
+#[must_use]
+pub fn steps(run: &Run) -> String {
+    let mut out = String::new();
+    for (i, (step, slot)) in run.declared.playbook.steps.iter().zip(&run.steps).enumerate() {
+        let why = match &slot.state {
+            StepState::Uncertain(why) | StepState::Unproven(why) | StepState::Skipped(why) | StepState::Failed(why) => {
+                format!("  {why}")
+            }
+            _ => String::new(),
+        };
+        let spent = slot.started_at.zip(slot.ended_at).map(|(began, ended)| clock(crate::domain::since(began, ended)));
+        let title = run.words(&step.title);
+        let state = slot.state.word();
+        let _ = writeln!(
+            out,
+            "{} {:>2}  {title:<52} {state:<9} {}{why}",
+            mark(&slot.state),
+            i + 1,
+            spent.unwrap_or_default()
+        );
+    }
+    out
+}
+
+/// One record as a line.
+#[must_use]
+pub fn record_line(record: &Record, run: &Run) -> String {
+    let at = record.at.strftime("%H:%M:%SZ");
+    format!("{at}  {}", event_words(&record.event, run))
+}
+
+fn event_words(event: &Event, run: &Run) -> String {
+    match event {
+        Event::Declared(d) => {
+            format!("run {} declared: {} {} → {}", d.run, d.playbook.name, run.from_name(), run.to_name())
+        }
+        Event::StepStarted(start) => {
+            let sends =
+                if start.effects.is_empty() { String::new() } else { format!(", {} requests", start.effects.len()) };
+            let unreachable =
+                start.unreachable.as_ref().map(|why| format!("; one short try: {why}")).unwrap_or_default();
+            format!("{}: started, attempt {}{sends}{unreachable}", start.step, start.attempt)
+        }
+        Event::EffectEnded { step, index, outcome } => format!("{step}: request {}: {}", index + 1, outcome.text()),
+        Event::StepDone { step, evidence, note } => {
+            let words = evidence.iter().map(|e| e.text.as_str()).collect::<Vec<_>>().join("; ");
+            let note = note.as_ref().map(|n| note_words(n)).unwrap_or_default();
+            format!("{step}: done. {words}{note}")
+        }
+        Event::StepUnproven { step, reason, gate } => {
+            let by = gate.as_ref().map(|gate| format!(" (override of {gate})")).unwrap_or_default();
+            format!("{step}: NOT PROVEN, going on{by}: {reason}")
+        }
+        Event::StepSkipped { step, reason } => format!("{step}: skipped: {reason}"),
+        Event::StepFailed { step, reason } => format!("{step}: failed: {reason}"),
+        Event::StepUncertain { step, reason } => format!("{step}: uncertain: {reason}"),
+        Event::Overridden(o) => {
+            let glass = if o.break_glass { ", BREAK-GLASS, one person alone" } else { "" };
+            format!("OVERRIDE of {} by {}{glass}: {}", o.finding.gate, o.by, o.reason)
+        }
+        Event::Detached => "driver left in good order".to_owned(),
+        Event::Resumed => "taken up again".to_owned(),
+        Event::UndoStarted { step, effects, .. } => format!("{step}: undo started, {} requests", effects.len()),
+        Event::UndoEffectEnded { step, index, outcome } => format!("{step}: undo {}: {}", index + 1, outcome.text()),
+        Event::StepUndone { step } => format!("{step}: undone"),
+        Event::LossMeasured { loss, rows } => {
+            let rows = rows.map(|rows| format!(", {} archive rows", count(rows))).unwrap_or_default();
+            format!("loss measured: {}{rows}", loss.words())
+        }
+        Event::Ended { end: End::Done, .. } => "run done".to_owned(),
+        Event::Ended { end: End::Aborted, reason } => format!("run given up: {reason}"),
+    }
+}
+
+fn note_words(note: &Note) -> String {
+    match note {
+        Note::Inventory { at, runs } => format!(" [{} runs in flight as of {}]", runs.len(), time(*at)),
+        Note::Loss { loss, rows } => {
+            let rows = rows.map(|rows| format!(", {} archive rows", count(rows))).unwrap_or_default();
+            format!(" [loses {}{rows}]", loss.words())
+        }
+        Note::Crons { active, missing } if missing.is_empty() => format!(" [{} crons]", active.len()),
+        Note::Crons { active, missing } => format!(" [{} crons, {} missing]", active.len(), missing.len()),
+        Note::Dns { caches_new_by } => format!(" [caches new by {}]", time(*caches_new_by)),
+    }
+}
+
+fn time(at: Timestamp) -> String {
+    at.strftime("%H:%M:%SZ").to_string()
+}
+
+/// The recovery figures.
+#[must_use]
+pub fn figures(run: &Run) -> String {
+    let figures = Figures::of(run);
+    let mut out = String::new();
+    let end = match figures.end {
+        Some(End::Done) => "DONE",
+        Some(End::Aborted) => "GIVEN UP",
+        None => "OPEN",
+    };
+    let proven = if figures.proven { "serves again" } else { "not proven yet" };
+    let _ = writeln!(
+        out,
+        "{} {} → {}  {end}, {proven} after {}",
+        run.declared.playbook.name,
+        run.from_name(),
+        run.to_name(),
+        clock(figures.total)
+    );
+    let parts = [
+        ("detect", figures.detect),
+        ("decide", figures.decide),
+        ("execute", figures.execute),
+        ("verify", figures.verify),
+    ];
+    for (word, span) in parts {
+        let _ = writeln!(out, "  {word:<10}{:>8}", clock(span));
+    }
+    if let Some(at) = figures.caches_new_by {
+        let _ = writeln!(out, "  {:<10}all caches new by {}", "dns", time(at));
+    }
+    loss_lines(&mut out, &figures);
+    for decision in &figures.overrides {
+        let glass = if decision.break_glass { " alone (break-glass)" } else { "" };
+        let _ = writeln!(
+            out,
+            "  {:<10}{} by {}{glass}: {}",
+            "override", decision.finding.gate, decision.by, decision.reason
+        );
+    }
+    for (step, why) in &figures.unproven {
+        let _ = writeln!(out, "  {:<10}{step}: {why}", "open");
+    }
+    out
+}
+
+fn loss_lines(out: &mut String, figures: &Figures) {
+    match &figures.loss {
+        None => {
+            let _ = writeln!(out, "  {:<10}not measured", "lost");
+        }
+        Some((loss, rows, measured)) => {
+            let basis = if *measured {
+                "read from the old side after its return"
+            } else if loss.exact {
+                "exact: the old side was fenced and read"
+            } else {
+                "an estimate: last position seen of the old log, less what the replica had"
+            };
+            let rows = rows.map_or("archive rows unknown".to_owned(), |rows| {
+                format!("{} archive rows at the last counts", count(rows))
+            });
+            let seconds = loss
+                .primary_seen
+                .filter(|_| !loss.exact)
+                .map_or_else(|| "0 s of log".to_owned(), |seen| format!("up to {} of log", clock(seen)));
+            let bytes = loss.at_most().map_or("an unknown amount".to_owned(), |bytes| bytes.to_string());
+            let _ = writeln!(out, "  {:<10}{bytes}, {seconds}, {rows}", "lost");
+            let _ = writeln!(out, "  {:<10}{basis}", "");
+        }
+    }
+    if let Some((runs, at)) = figures.in_flight {
+        let _ = writeln!(out, "  {:<10}{runs} runs were in flight, as of {}", "", time(at));
+    }
+}

@@ -1,0 +1,198 @@
+//! What a session is about: how everything is reached, what the team decided, where notes are kept, who is here.
+
+use crate::domain::endpoints::{
+    DatabaseEndpoint, DnsEndpoints, DnsUpdateEndpoint, Endpoints, Intervals, MetricsEndpoint, PasswordSource,
+    RegionEndpoints, WebhookEndpoint,
+};
+use crate::domain::policy::{CanaryPolicy, DnsPolicy, Policy, RegionPolicy};
+use crate::domain::region::{PerSide, Side};
+use crate::settings::{self, CanaryRun, DnsProvider, Login, MetricsSource, RegionSettings, Settings};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Whether this process may change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Clients are built that cannot write.
+    ReadOnly,
+    /// It may, by playbooks.
+    MayWrite,
+}
+
+/// What a session is about.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// How everything is reached.
+    pub endpoints: Endpoints,
+    /// What the team decided.
+    pub policy: Arc<Policy>,
+    /// Where journals and notes are kept.
+    pub state_dir: PathBuf,
+    /// Whether it may change anything.
+    pub access: Access,
+    /// Operator and machine: `oncall@bastion1`.
+    pub operator: String,
+}
+
+/// Image and command of a canary that nobody configured: one small step that ends well at once.
+const CANARY_IMAGE: &str = "busybox:stable";
+
+impl Setup {
+    /// From a configuration.
+    #[must_use]
+    pub fn from_settings(settings: &Settings, access: Access) -> Setup {
+        let access = if settings.read_only { Access::ReadOnly } else { access };
+        let [a, b] = &settings.regions;
+        let endpoints = Endpoints {
+            regions: PerSide::new(region(a), region(b)),
+            dns: settings.dns.as_ref().map(dns),
+            notify: settings.webhooks.iter().map(webhook).collect(),
+            intervals: Intervals {
+                probe: settings.intervals.probe,
+                metrics: settings.intervals.metrics,
+                dns: settings.intervals.dns,
+                slow: settings.intervals.slow,
+                timeout: settings.intervals.timeout,
+            },
+        };
+        Setup {
+            endpoints,
+            policy: Arc::new(policy(settings)),
+            state_dir: settings.state_dir.clone(),
+            access,
+            operator: operator(),
+        }
+    }
+}
+
+/// Who is here, as the machine knows it: user and host, for the lock, the journal and the report.
+#[must_use]
+pub fn operator() -> String {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).or_else(|_| std::env::var("LOGNAME"));
+    let user = user.unwrap_or_else(|_| format!("uid-{}", rustix::process::getuid().as_raw()));
+    let name = rustix::system::uname();
+    let host = name.nodename().to_string_lossy();
+    let host = host.split('.').next().unwrap_or_default();
+    let word = |text: &str| -> String {
+        text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).take(40).collect()
+    };
+    format!("{}@{}", word(&user), word(host))
+}
+
+fn region(region: &RegionSettings) -> RegionEndpoints {
+    RegionEndpoints {
+        name: region.name.clone(),
+        kubeconfig: region.kubeconfig.clone(),
+        context: region.context.clone(),
+        namespaces: region.namespaces.clone(),
+        controller_namespace: region.controller_namespace.clone(),
+        metrics: match &region.metrics {
+            MetricsSource::Auto => MetricsEndpoint::PodProxy,
+            MetricsSource::Url(url) => MetricsEndpoint::Url(url.clone()),
+            MetricsSource::Off => MetricsEndpoint::Off,
+        },
+        database: login(&region.database.login),
+        operator: region.database.operator.as_ref().map(login),
+    }
+}
+
+fn login(login: &Login) -> DatabaseEndpoint {
+    let password = match &login.password {
+        settings::PasswordSource::None => PasswordSource::None,
+        settings::PasswordSource::Inline(secret) => PasswordSource::Given(secret.clone()),
+        settings::PasswordSource::File(path) => PasswordSource::File(path.clone()),
+    };
+    DatabaseEndpoint { url: login.url.clone(), password }
+}
+
+fn dns(dns: &settings::DnsSettings) -> DnsEndpoints {
+    let update = match &dns.provider {
+        DnsProvider::Rfc2136 { server, tsig } => tsig.as_ref().map(|tsig| DnsUpdateEndpoint {
+            server: server.clone(),
+            key_name: tsig.name.clone(),
+            key: PasswordSource::File(tsig.secret_file.clone()),
+        }),
+        DnsProvider::None | DnsProvider::Command(_) => None,
+    };
+    let mut authoritative = dns.servers.clone();
+    if let (true, DnsProvider::Rfc2136 { server, .. }) = (authoritative.is_empty(), &dns.provider) {
+        authoritative.push(server.clone());
+    }
+    DnsEndpoints {
+        name: dns.name.clone(),
+        zone: dns.zone.clone().unwrap_or_else(|| parent(&dns.name)),
+        authoritative,
+        resolvers: dns.resolvers.clone(),
+        update,
+    }
+}
+
+/// The zone that a name most likely stands in, where the configuration does not say.
+fn parent(name: &str) -> String {
+    name.split_once('.').map_or_else(|| name.to_owned(), |(_, rest)| rest.to_owned())
+}
+
+fn webhook(webhook: &settings::WebhookSettings) -> WebhookEndpoint {
+    let secret = webhook.secret_file.clone().map_or(PasswordSource::None, PasswordSource::File);
+    WebhookEndpoint { name: webhook.name.clone(), url: webhook.url.clone(), secret }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let [a, b] = &settings.regions;
+    let region = |region: &RegionSettings| RegionPolicy {
+        name: region.name.clone(),
+        controller_namespace: region.controller_namespace.clone(),
+        controller_replicas: region.controller_replicas,
+        operator_configured: region.database.operator.is_some(),
+    };
+    Policy {
+        environment: settings.environment.clone(),
+        regions: PerSide::new(region(a), region(b)),
+        rto_target: settings.rto_target,
+        rpo_target: settings.rpo_target,
+        loss_bytes_max: settings.limits.loss_bytes_max,
+        anti_flap: settings.limits.anti_flap,
+        break_glass: settings.approval.break_glass,
+        simulated: false,
+        dns: settings.dns.as_ref().map(|dns| dns_policy(dns, [&a.name, &b.name])),
+        canary: canary(settings),
+        notify: settings.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
+    }
+}
+
+fn dns_policy(dns: &settings::DnsSettings, regions: [&String; 2]) -> DnsPolicy {
+    let target = |name: &String| dns.targets.iter().find(|(region, _)| region == name).map(|(_, address)| *address);
+    let server = match &dns.provider {
+        DnsProvider::Rfc2136 { server, .. } => server.clone(),
+        DnsProvider::None | DnsProvider::Command(_) => String::new(),
+    };
+    DnsPolicy {
+        name: dns.name.clone(),
+        can_switch: matches!(&dns.provider, DnsProvider::Rfc2136 { tsig: Some(_), .. }),
+        targets: PerSide::new(target(regions[Side::A as usize]), target(regions[Side::B as usize])),
+        ttl: dns.ttl,
+        server,
+    }
+}
+
+fn canary(settings: &Settings) -> CanaryPolicy {
+    let made = CanaryPolicy {
+        namespace: settings.regions[0].controller_namespace.clone(),
+        template: None,
+        image: CANARY_IMAGE.to_owned(),
+        command: vec!["true".to_owned()],
+        service_account: None,
+    };
+    let Some(canary) = &settings.canary else { return made };
+    let namespace = canary.namespace.clone();
+    match &canary.run {
+        CanaryRun::Template(name) => CanaryPolicy { namespace, template: Some(name.clone()), ..made },
+        CanaryRun::Container { image, command, service_account } => CanaryPolicy {
+            namespace,
+            template: None,
+            image: image.clone(),
+            command: if command.is_empty() { made.command } else { command.clone() },
+            service_account: service_account.clone(),
+        },
+    }
+}
