@@ -7,16 +7,12 @@ use crate::domain::fleet::Fleet;
 use crate::gates::{self, Question};
 use crate::journal::Journal;
 use crate::playbook::consent::{Consent, Override, Tier};
-use crate::playbook::kinds::lock;
 use crate::playbook::propose::{Next, Proposal, facts, propose};
 use crate::playbook::record::{End, Event, Record};
 use crate::playbook::run::Run;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-
-/// How often the lock is renewed: a lock of 30 s then survives four lost renewals.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// How often the proposal is looked at when nothing changes: time alone can lift a gate.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -79,8 +75,6 @@ impl<W: World> Driver<W> {
     /// # Errors
     /// The journal cannot be written.
     pub async fn drive(mut self) -> Result<Run, DriveError> {
-        let mut renew = tokio::time::interval(RENEW_EVERY);
-        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -102,7 +96,6 @@ impl<W: World> Driver<W> {
                         return Ok(self.run);
                     }
                 }
-                _ = renew.tick() => self.renew().await,
                 _ = look.tick() => {}
             }
         }
@@ -277,19 +270,5 @@ impl<W: World> Driver<W> {
         let consent =
             Consent::give(Tier::Confirm, &effects, &agreement.shown, None, self.run.from_name(), &self.by, now)?;
         self.perform_undo(id, effects, consent).await
-    }
-
-    pub(super) fn holder(&self) -> String {
-        lock::holder(&self.run)
-    }
-
-    async fn renew(&mut self) {
-        if facts(&self.run, None).our_lock.is_none() || self.run.ended.is_some() {
-            return;
-        }
-        let side = self.run.declared.direction.to;
-        if let Err(why) = self.world.renew_lock(side, &self.holder()).await {
-            self.tell(News::Trouble(format!("the lock was not renewed: {why}"))).await;
-        }
     }
 }

@@ -11,7 +11,6 @@ mod tests;
 pub use drive::Driver;
 
 use crate::domain::effect::{Effect, EffectHash, Outcome};
-use crate::domain::region::Side;
 use crate::journal::JournalError;
 use crate::playbook::consent::ConsentError;
 use crate::playbook::propose::Proposal;
@@ -25,17 +24,12 @@ pub trait World: Send + Sync + 'static {
     /// Performs one effect. Never longer than `deadline`, whatever the other side does.
     fn perform<'a>(&'a self, effect: &'a Effect, deadline: Duration) -> BoxFuture<'a, Outcome>;
 
-    /// Reads the environment's lock in `side` again and tells whether `holder` has it for longer than `more_than`.
+    /// Reads the environment's lock again, and tells whether it is ours for longer than `more_than`. Whoever holds it
+    /// renews it by itself.
     ///
     /// # Errors
     /// Why it is not certain.
-    fn lock_holds<'a>(&'a self, side: Side, holder: &'a str, more_than: Duration) -> BoxFuture<'a, Result<(), String>>;
-
-    /// Renews the lock.
-    ///
-    /// # Errors
-    /// Why not.
-    fn renew_lock<'a>(&'a self, side: Side, holder: &'a str) -> BoxFuture<'a, Result<(), String>>;
+    fn lock_holds(&self, more_than: Duration) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// A person's order to the run. At most a few wait at a time: a person types them, and each is answered by a record.

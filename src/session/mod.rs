@@ -4,6 +4,7 @@
 pub mod ladder;
 pub mod memory;
 pub mod picture;
+pub mod run;
 pub mod setup;
 pub mod sources;
 pub mod world;

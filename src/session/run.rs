@@ -1,0 +1,168 @@
+//! Starting a run, and taking one up again: journal, driver, channels.
+
+use super::clock;
+use super::setup::{Access, Setup};
+use super::world::Servers;
+use crate::domain::fleet::Fleet;
+use crate::journal::{Journal, JournalError, Store, Torn, last_promotion, replay};
+use crate::playbook::declare::{DeclareError, declare, direction};
+use crate::playbook::file::Playbook;
+use crate::playbook::record::{Event, Record, RunId};
+use crate::playbook::run::{Illegal, Run};
+use crate::runner::{DriveError, Driver, News, Order};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// Orders and news that may wait. Orders are typed by a person; news are records, of which a step has as many as it has
+/// requests, and the listener reads them at once: a few hundred crons are the most.
+const ORDERS_MAX: usize = 8;
+const NEWS_MAX: usize = 512;
+
+/// A run that is driven by this process.
+pub struct Driving {
+    /// The run as it stood when driving began.
+    pub run: Run,
+    /// A line that a crash had torn off the journal.
+    pub torn: Option<Torn>,
+    /// Where orders go.
+    pub orders: mpsc::Sender<Order>,
+    /// What comes back.
+    pub news: mpsc::Receiver<News>,
+    /// The driver.
+    pub task: JoinHandle<Result<Run, DriveError>>,
+}
+
+/// Why a run is not driven.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// This session cannot write.
+    #[error("this session is read-only: it has no clients that could write")]
+    ReadOnly,
+    /// There is no direction.
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
+    /// The journal refuses.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The records do not make a run.
+    #[error("the journal does not make a run: {0}")]
+    Illegal(#[from] Illegal),
+    /// The run is over.
+    #[error("run {0} is over")]
+    Over(RunId),
+    /// The run is of another environment or other regions.
+    #[error("run {run} is of {theirs}, this configuration is of {ours}")]
+    Foreign {
+        /// The run.
+        run: RunId,
+        /// Its environment and regions.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+    /// The driver stopped at once.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    /// Another run is open.
+    #[error("run {0} is open: resume it or give it up first (leeward playbook resume {0}, leeward playbook abort {0})")]
+    Open(RunId),
+}
+
+/// Six hexadecimal digits from time, process and a number of the machine: enough that two runs of one environment do not
+/// meet; a meeting is refused by the journal, never overwritten.
+fn new_id() -> RunId {
+    let seed = format!("{} {} {:?}", clock().as_nanosecond(), std::process::id(), std::thread::current().id());
+    let digest = Sha256::digest(seed.as_bytes());
+    RunId(digest.iter().take(3).map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn store(setup: &Setup) -> Store {
+    Store::new(&setup.state_dir, &setup.policy.environment)
+}
+
+fn all_runs(setup: &Setup) -> Result<Vec<Run>, RunError> {
+    Ok(store(setup).runs()?.into_iter().filter_map(|summary| summary.run.ok()).collect())
+}
+
+/// Declares a run of `playbook` on the picture there is, and drives it.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn start(setup: &Setup, fleet: watch::Receiver<Arc<Fleet>>, playbook: Playbook) -> Result<Driving, RunError> {
+    if setup.access == Access::ReadOnly {
+        return Err(RunError::ReadOnly);
+    }
+    let runs = all_runs(setup)?;
+    if let Some(open) = runs.iter().find(|run| run.ended.is_none()) {
+        return Err(RunError::Open(open.declared.run.clone()));
+    }
+    let picture = fleet.borrow().clone();
+    let direction = direction(playbook.purpose, &picture)?;
+    let declared = declare(&picture, playbook, new_id(), direction);
+    let id = declared.run.clone();
+    let record = Record { at: clock(), by: setup.operator.clone(), event: Event::Declared(Box::new(declared)) };
+    let run = Run::begin(&record)?;
+    let mut journal = Journal::create(store(setup).folder(), &id)?;
+    journal.append(&record)?;
+    Ok(drive(setup, fleet, run, journal, None, last_promotion(&runs), false))
+}
+
+/// Takes a run up again.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn resume(setup: &Setup, fleet: watch::Receiver<Arc<Fleet>>, id: &RunId) -> Result<Driving, RunError> {
+    if setup.access == Access::ReadOnly {
+        return Err(RunError::ReadOnly);
+    }
+    let others = all_runs(setup)?;
+    let (journal, records, torn) = Journal::open(store(setup).folder(), id)?;
+    let run = replay(journal.path(), &records)?;
+    same_place(setup, &run)?;
+    if run.ended.is_some() {
+        return Err(RunError::Over(id.clone()));
+    }
+    let earlier = others.iter().filter(|other| other.declared.run != *id);
+    let last = last_promotion(earlier);
+    Ok(drive(setup, fleet, run, journal, torn, last, true))
+}
+
+/// A journal of another pair must not be driven against this one.
+fn same_place(setup: &Setup, run: &Run) -> Result<(), RunError> {
+    let ours = &setup.policy;
+    let names = ours.regions.map(|_, region| region.name.clone());
+    if run.declared.environment == ours.environment && run.declared.regions == names {
+        return Ok(());
+    }
+    let words = |environment: &str, a: &str, b: &str| format!("{environment} ({a}, {b})");
+    Err(RunError::Foreign {
+        run: run.declared.run.clone(),
+        theirs: words(&run.declared.environment, &run.declared.regions.a, &run.declared.regions.b),
+        ours: words(&ours.environment, &names.a, &names.b),
+    })
+}
+
+fn drive(
+    setup: &Setup,
+    fleet: watch::Receiver<Arc<Fleet>>,
+    run: Run,
+    journal: Journal,
+    torn: Option<Torn>,
+    last: Option<crate::domain::Timestamp>,
+    again: bool,
+) -> Driving {
+    let (orders, ordered) = mpsc::channel(ORDERS_MAX);
+    let (tell, news) = mpsc::channel(NEWS_MAX);
+    let world = Arc::new(Servers::new(setup));
+    let mut driver =
+        Driver::new(run.clone(), journal, world, fleet, ordered, tell, setup.operator.clone(), clock, last);
+    let task = tokio::spawn(async move {
+        if again {
+            driver.resume().await?;
+        }
+        driver.drive().await
+    });
+    Driving { run, torn, orders, news, task }
+}
