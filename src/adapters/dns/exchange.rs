@@ -83,7 +83,8 @@ pub async fn ask(
     let until = Instant::now() + limit;
     if bytes.len() <= UDP_REQUEST_BYTES_MAX {
         let answer = by_udp(server, request, bytes, until, limit).await?;
-        if !answer.message.truncation {
+        // A change is not sent a second time, whatever its answer lacks.
+        if !answer.message.truncation || request.op_code != OpCode::Query {
             return Ok(answer);
         }
     }

@@ -3,8 +3,11 @@
 //! Servers are asked one by one and by hand: a stub resolver would hide which of them said what.
 
 mod exchange;
+mod key;
 mod observe;
 mod resolve;
+mod update;
 
 pub use observe::observe;
 pub use resolve::look;
+pub use update::Actuator;

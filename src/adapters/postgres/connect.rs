@@ -62,6 +62,7 @@ pub(super) fn explain(place: &str, error: &sqlx::Error) -> SourceError {
             let code = server.code().unwrap_or_default();
             (kind_of_code(&code), format!("{} ({code})", server.message()))
         }
+        sqlx::Error::Io(io) if kind_of_io(io) == ErrorKind::Tls => (ErrorKind::Tls, format!("TLS: {io}")),
         sqlx::Error::Io(io) => (kind_of_io(io), io_text(io)),
         sqlx::Error::Tls(tls) => (ErrorKind::Tls, format!("TLS: {}", chain(tls.as_ref()))),
         sqlx::Error::Configuration(cause) => (ErrorKind::NotConfigured, format!("cannot connect: {cause}")),

@@ -13,9 +13,6 @@ mod sample;
 mod standing;
 mod statements;
 
-#[cfg(test)]
-mod tests;
-
 pub use act::Actuator;
 pub use observe::observe;
 pub use operator::operator_rights;

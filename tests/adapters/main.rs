@@ -1,0 +1,11 @@
+//! The adapters against real servers: PostgreSQL pairs and BIND started here, and the sandbox's receivers.
+#![cfg(feature = "sandbox")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+mod dns_look;
+mod dns_update;
+mod named;
+mod postgres_act;
+mod postgres_look;
+mod postgres_observe;
+mod support;
