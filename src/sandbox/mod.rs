@@ -1,1 +1,4 @@
 //! Simulated regions that speak the real protocols on loopback.
+
+pub mod argo;
+pub mod kube;
