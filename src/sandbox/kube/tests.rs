@@ -55,8 +55,10 @@ fn client_from(kubeconfig: &str, context: &str) -> kube::Client {
     let parsed = kube::config::Kubeconfig::from_yaml(kubeconfig).unwrap();
     let options =
         kube::config::KubeConfigOptions { context: Some(context.to_owned()), ..kube::config::KubeConfigOptions::default() };
-    let config = futures_util::FutureExt::now_or_never(kube::Config::from_custom_kubeconfig(parsed, &options))
+    let mut config = futures_util::FutureExt::now_or_never(kube::Config::from_custom_kubeconfig(parsed, &options))
         .expect("reads no file")
         .unwrap();
+    // By default kube-rs answers 429, 503 and 504 by trying again for minutes.
+    config.default_retry = false;
     kube::Client::try_from(config).unwrap()
 }
