@@ -93,11 +93,7 @@ const OPERATOR: &[Rule] = &[
     rule(&[""], &["pods/eviction"], &["create"]),
     rule(&[""], &["pods"], &["delete"]),
     rule(&[""], &["pods/portforward"], &["create", "get"]),
-    rule(
-        &["certificates.k8s.io"],
-        &["certificatesigningrequests"],
-        &["create", "get", "list", "watch", "delete"],
-    ),
+    rule(&["certificates.k8s.io"], &["certificatesigningrequests"], &["create", "get", "list", "watch", "delete"]),
     in_argo(&[""], &["configmaps"], &["create", "update", "patch", "delete"]),
     in_argo(&["apps"], &["deployments", "deployments/scale"], &["get", "update", "patch"]),
     in_argo(&["coordination.k8s.io"], &["leases"], &["create", "update", "patch"]),

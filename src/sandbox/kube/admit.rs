@@ -12,9 +12,16 @@ pub fn check_body(kind: Kind, namespace: &str, object: &mut Value) -> Result<(),
     if !object.is_object() || object.get("metadata").is_some_and(|metadata| !metadata.is_object()) {
         return Err(Failure::bad_request("the object provided is unrecognized (must be of type object)"));
     }
-    for (field, expected) in [("kind", meta.kind.to_owned()), ("apiVersion", meta.api_version())] {
+    for (field, expected) in [("apiVersion", meta.api_version()), ("kind", meta.kind.to_owned())] {
         match object[field].as_str() {
-            None => object[field] = expected.into(),
+            None => {
+                let named = if field == "kind" { "Kind" } else { "apiVersion" };
+                let why = format!(
+                    "the object provided is unrecognized (must be of type {}): Object '{named}' is missing",
+                    meta.kind
+                );
+                return Err(Failure::bad_request(why));
+            }
             Some(found) if found == expected => {}
             Some(found) => {
                 let what = if field == "kind" { "kind" } else { "API version" };
@@ -44,7 +51,9 @@ pub fn create(kind: Kind, object: &mut Value, user: User) -> Result<(), Failure>
     let metadata = &mut object["metadata"];
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     if text(&metadata["resourceVersion"]).is_some() {
-        return Err(Failure::bad_request("resourceVersion should not be set on objects to be created"));
+        // A real server has no reason for this one either.
+        let why = "resourceVersion should not be set on objects to be created";
+        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "", why));
     }
     let name = match (text(&metadata["name"]), text(&metadata["generateName"])) {
         (Some(name), _) => name,
@@ -71,7 +80,22 @@ pub fn create(kind: Kind, object: &mut Value, user: User) -> Result<(), Failure>
     }
     check_labels(kind, object)?;
     defaults(kind, object, user);
+    if kind == Kind::CertificateSigningRequest {
+        return check_request(object);
+    }
     Ok(())
+}
+
+/// A CertificateSigningRequest must hold a PEM block of that name, whoever will sign it or not.
+fn check_request(object: &Value) -> Result<(), Failure> {
+    let text = object["spec"]["request"].as_str().unwrap_or("");
+    let decoded: Option<k8s_openapi::ByteString> = serde_json::from_value(text.into()).ok();
+    if decoded.is_some_and(|bytes| bytes.0.starts_with(b"-----BEGIN CERTIFICATE REQUEST-----")) {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or("");
+    let why = format!("Invalid value: \"{text}\": PEM block type must be CERTIFICATE REQUEST");
+    Err(Failure::invalid(Kind::CertificateSigningRequest, name, "spec.request", "FieldValueInvalid", &why))
 }
 
 /// Prepares an object that replaces `before`; `subresource` is `status` or empty.
@@ -126,7 +150,13 @@ pub fn immutable_uid(kind: Kind, name: &str, asked: &str) -> Failure {
 /// The 422 for a PUT that must say which version it replaces.
 pub fn unconditional(kind: Kind, name: &str) -> Failure {
     let why = "Invalid value: 0: must be specified for an update";
-    Failure::invalid(kind, name, "metadata.resourceVersion", "FieldValueInvalid", why)
+    let meta = kind.meta();
+    let mut failure = Failure::invalid(kind, name, "metadata.resourceVersion", "FieldValueInvalid", why);
+    // Here a real server names the resource where other refusals name the kind.
+    let message = format!("{} \"{name}\" is invalid: metadata.resourceVersion: {why}", meta.resource());
+    failure.body["message"] = message.into();
+    failure.body["details"]["kind"] = meta.plural.into();
+    failure
 }
 
 fn check_name(kind: Kind, name: &str) -> Result<(), Failure> {
@@ -157,7 +187,9 @@ fn check_labels(kind: Kind, object: &Value) -> Result<(), Failure> {
         let mut total = 0;
         for (key, value) in pairs {
             let Some(value) = value.as_str() else {
-                return Err(Failure::bad_request(format!("json: cannot unmarshal metadata.{field}.{key}: not a string")));
+                return Err(Failure::bad_request(format!(
+                    "json: cannot unmarshal metadata.{field}.{key}: not a string"
+                )));
             };
             total += key.len() + value.len();
             let fits = |one: char| one.is_ascii_alphanumeric() || "-_.".contains(one);
@@ -230,15 +262,18 @@ mod tests {
 
     #[test]
     fn names() {
-        for (name, fine) in [("a", true), ("a-b.c", true), ("A", false), ("a_b", false), ("-a", false), ("a..b", false)] {
+        for (name, fine) in [("a", true), ("a-b.c", true), ("A", false), ("a_b", false), ("-a", false), ("a..b", false)]
+        {
             assert_eq!(check_name(Kind::Workflow, name).is_ok(), fine, "{name}");
         }
     }
 
     #[test]
     fn create_takes_away_what_a_client_may_not_set() {
-        let mut object = json!({"metadata": {"generateName": "canary-", "uid": "x", "creationTimestamp": "y"},
-            "spec": {"username": "somebody-else"}});
+        let request = k8s_openapi::ByteString(b"-----BEGIN CERTIFICATE REQUEST-----".to_vec());
+        let mut object = json!({"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+            "metadata": {"generateName": "canary-", "uid": "x", "creationTimestamp": "y"},
+            "spec": {"username": "somebody-else", "request": request}});
         check_body(Kind::CertificateSigningRequest, "", &mut object).unwrap();
         create(Kind::CertificateSigningRequest, &mut object, User::Operator).unwrap();
         assert!(object["metadata"]["name"].as_str().unwrap().starts_with("canary-"));
@@ -262,8 +297,13 @@ mod tests {
     fn bodies_are_checked_against_the_path() {
         for (body, fine) in [
             (json!({"kind": "Workflow", "apiVersion": "argoproj.io/v1alpha1", "metadata": {"name": "w"}}), true),
-            (json!({"kind": "Pod", "metadata": {"name": "w"}}), false),
-            (json!({"metadata": {"name": "w", "namespace": "other"}}), false),
+            (json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "w"}}), false),
+            (json!({"metadata": {"name": "w"}}), false),
+            (
+                json!({"kind": "Workflow", "apiVersion": "argoproj.io/v1alpha1",
+                    "metadata": {"name": "w", "namespace": "other"}}),
+                false,
+            ),
             (json!([]), false),
             (json!({"metadata": "x"}), false),
         ] {

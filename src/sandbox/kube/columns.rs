@@ -61,7 +61,7 @@ const fn column(name: &'static str, kind: &'static str, priority: u8) -> Column 
 const NAME: Column = Column { name: "Name", kind: "string", format: "name", priority: 0 };
 const AGE: Column = column("Age", "string", 0);
 /// A custom resource's age is a date.
-const DATE: Column = column("Age", "date", 0);
+const DATE: Column = Column { name: "Age", kind: "date", format: "date-time", priority: 0 };
 
 const fn string(name: &'static str) -> Column {
     column(name, "string", 0)
@@ -159,23 +159,16 @@ pub fn cells(kind: Kind, object: &Value) -> Box<[Cell]> {
     let age = since(&meta["creationTimestamp"], true);
     let (spec, status) = (&object["spec"], &object["status"]);
     match kind {
-        Kind::Workflow => vec![
-            name,
-            path_text(&status["phase"]),
-            since(&status["startedAt"], false),
-            path_text(&status["message"]),
-        ],
+        Kind::Workflow => {
+            vec![name, path_text(&status["phase"]), since(&status["startedAt"], false), path_text(&status["message"])]
+        }
         Kind::Namespace => vec![name, path_text(&status["phase"]), age],
         Kind::Node => node(object, name, age),
         Kind::Pod => pod(object, name, age),
         Kind::Deployment => deployment(object, name, age),
-        Kind::ReplicaSet => vec![
-            name,
-            count(&spec["replicas"]),
-            count(&status["replicas"]),
-            count(&status["readyReplicas"]),
-            age,
-        ],
+        Kind::ReplicaSet => {
+            vec![name, count(&spec["replicas"]), count(&status["replicas"]), count(&status["readyReplicas"]), age]
+        }
         Kind::ConfigMap => vec![name, size(&object["data"]), age],
         Kind::Secret => {
             vec![name, Cell::text(object["type"].as_str().unwrap_or("Opaque")), size(&object["data"]), age]
@@ -322,8 +315,7 @@ fn deployment(object: &Value, name: Cell, age: Cell) -> Vec<Cell> {
         let parts: Vec<&str> = containers.iter().filter_map(|container| container[field].as_str()).collect();
         Cell::text(&parts.join(","))
     };
-    let ready =
-        format!("{}/{}", status["readyReplicas"].as_i64().unwrap_or(0), spec["replicas"].as_i64().unwrap_or(1));
+    let ready = format!("{}/{}", status["readyReplicas"].as_i64().unwrap_or(0), spec["replicas"].as_i64().unwrap_or(1));
     vec![
         name,
         Cell::text(&ready),

@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn documents() {
-        for path in ["/version", "/api", "/apis", "/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3/apis/apps/v1"] {
+        for path in ["/version", "/api", "/apis", "/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3/apis/apps/v1"]
+        {
             assert!(document(path, "x").is_some(), "{path}");
         }
         for path in ["/", "/apis/nothing", "/apis/apps/v2", "/api/v2"] {

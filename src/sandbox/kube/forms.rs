@@ -188,7 +188,7 @@ impl Writer {
     /// A bookmark: an object of nothing but a resourceVersion. `initial_end` marks the end of the initial events.
     pub fn bookmark(&self, revision: u64, first: bool, initial_end: bool) -> Vec<u8> {
         let of = self.kind.meta();
-        let mut meta = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        let mut meta = json!({"resourceVersion": revision.to_string()});
         if initial_end {
             meta["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
@@ -297,7 +297,10 @@ mod tests {
             (Some("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), Some(Form::Metadata)),
             (Some("application/vnd.kubernetes.protobuf,application/json"), Some(Form::Full)),
             (Some("application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"), Some(Form::Full)),
-            (Some("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"), Some(Form::Full)),
+            (
+                Some("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"),
+                Some(Form::Full),
+            ),
             (Some("application/json;stream=watch"), Some(Form::Full)),
             (Some("text/html"), None),
         ] {
@@ -324,10 +327,7 @@ mod tests {
 
     #[test]
     fn include_object() {
-        for (include, expected) in [
-            (IncludeObject::None, Value::Null),
-            (IncludeObject::Object, workflow().value()),
-        ] {
+        for (include, expected) in [(IncludeObject::None, Value::Null), (IncludeObject::Object, workflow().value())] {
             let table = read(&writer(Form::Table, include).object(&workflow()));
             assert_eq!(table["rows"][0]["object"], expected);
         }

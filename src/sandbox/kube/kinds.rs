@@ -211,9 +211,7 @@ impl Kind {
                 }
             }
             Self::Lease => {
-                const {
-                    &Meta::new("coordination.k8s.io", "v1", "Lease", "leases").names("lease", &[]).conditional()
-                }
+                const { &Meta::new("coordination.k8s.io", "v1", "Lease", "leases").names("lease", &[]).conditional() }
             }
             Self::Role => const { &rbac("Role", "roles").names("role", &[]) },
             Self::RoleBinding => const { &rbac("RoleBinding", "rolebindings").names("rolebinding", &[]) },
@@ -240,9 +238,7 @@ impl Kind {
                 }
             }
             Self::WorkflowTaskSet => {
-                const {
-                    &Meta::argo("WorkflowTaskSet", "workflowtasksets").names("workflowtaskset", &["wfts"]).with_status()
-                }
+                const { &Meta::argo("WorkflowTaskSet", "workflowtasksets").names("workflowtaskset", &["wfts"]).with_status() }
             }
         }
     }

@@ -54,9 +54,7 @@ pub fn kubeconfig(clusters: &[Cluster]) -> String {
 }
 
 fn each(clusters: &[Cluster]) -> impl Iterator<Item = (&Cluster, User, &str)> {
-    clusters
-        .iter()
-        .flat_map(|cluster| cluster.tokens.iter().map(move |(user, token)| (cluster, *user, token.as_str())))
+    clusters.iter().flat_map(|cluster| cluster.tokens.iter().map(move |(user, token)| (cluster, *user, token.as_str())))
 }
 
 fn user_name(cluster: &Cluster, user: User) -> String {

@@ -102,7 +102,8 @@ pub fn json_patch(target: &mut Value, patch: &Value) -> Result<(), PatchError> {
             operation[name].as_str().ok_or_else(|| PatchError::Malformed(format!("an operation lacks \"{name}\"")))
         };
         let (op, path) = (member("op")?, member("path")?);
-        let nothing = || PatchError::Unapplicable(format!("{op} operation does not apply: doc is missing path: {path}"));
+        let nothing =
+            || PatchError::Unapplicable(format!("{op} operation does not apply: doc is missing path: {path}"));
         let value = || {
             let value = operation.get("value").cloned();
             value.ok_or_else(|| PatchError::Malformed("an operation lacks \"value\"".to_owned()))

@@ -45,17 +45,10 @@ fn fields(kind: &str) -> Option<&'static [(u64, Field)]> {
             const { &[(1, Field::Message("metadata", META)), (2, Field::Message("spec", ACCESS_SPEC))] }
         }
         "SelfSubjectRulesReview" => {
-            const {
-                &[
-                    (1, Field::Message("metadata", META)),
-                    (2, Field::Message("spec", &[(1, Field::Text("namespace"))])),
-                ]
-            }
+            const { &[(1, Field::Message("metadata", META)), (2, Field::Message("spec", &[(1, Field::Text("namespace"))]))] }
         }
         "SelfSubjectReview" => const { &[(1, Field::Message("metadata", META))] },
-        "Eviction" => {
-            const { &[(1, Field::Message("metadata", META)), (2, Field::Message("deleteOptions", DELETE))] }
-        }
+        "Eviction" => const { &[(1, Field::Message("metadata", META)), (2, Field::Message("deleteOptions", DELETE))] },
         "DeleteOptions" => DELETE,
         _ => return None,
     })

@@ -218,10 +218,7 @@ mod tests {
                 objects(Kind::Pod, "argo", "https:p:9090", "proxy", "/metrics"),
             ),
             ("/apis/argoproj.io/v1alpha1/workflows", objects(Kind::Workflow, "", "", "", "")),
-            (
-                "/apis/apps/v1/namespaces/argo/deployments/d/scale",
-                objects(Kind::Deployment, "argo", "d", "scale", ""),
-            ),
+            ("/apis/apps/v1/namespaces/argo/deployments/d/scale", objects(Kind::Deployment, "argo", "d", "scale", "")),
             ("/api/v1", Some(Target::Path("/api/v1".to_owned()))),
             ("/version", Some(Target::Path("/version".to_owned()))),
             (

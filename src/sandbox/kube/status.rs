@@ -55,11 +55,8 @@ impl Failure {
 
     /// 404 for a path below a known group.
     pub fn no_such_resource() -> Self {
-        let mut failure = Self::new(
-            StatusCode::NOT_FOUND,
-            "NotFound",
-            "the server could not find the requested resource",
-        );
+        let mut failure =
+            Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource");
         failure.body["details"] = json!({});
         failure
     }
@@ -84,6 +81,29 @@ impl Failure {
         let meta = kind.meta();
         let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", meta.resource());
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(meta, name)
+    }
+
+    /// 409 for the precondition of a deletion: a real server names the kind there instead of the resource.
+    pub fn deletion_conflict(kind: Kind, name: &str, why: &str) -> Self {
+        let meta = kind.meta();
+        let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", meta.qualified_kind());
+        let mut failure = Self::new(StatusCode::CONFLICT, "Conflict", message);
+        failure.body["details"] = details(meta.group, meta.kind, name);
+        failure
+    }
+
+    /// 409 for the uid precondition of a `scale`.
+    pub fn scale_conflict(kind: Kind, name: &str, expected: &str, found: &str) -> Self {
+        let meta = kind.meta();
+        let plural = format!("{}/scale", meta.plural);
+        let message = format!(
+            "Operation cannot be fulfilled on {plural}.{} \"{name}\": Precondition failed: UID in precondition: {expected}, \
+             UID in object meta: {found}",
+            meta.group
+        );
+        let mut failure = Self::new(StatusCode::CONFLICT, "Conflict", message);
+        failure.body["details"] = details(meta.group, &plural, name);
+        failure
     }
 
     /// 422: the object is not valid.
@@ -129,7 +149,7 @@ impl Failure {
 
     /// 504 for a resourceVersion from the future.
     pub fn too_large(asked: u64, current: u64) -> Self {
-        let message = format!("Too large resource version: {asked}, current: {current}");
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         let mut failure = Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message);
         failure.body["details"] = json!({"causes": [{"reason": "ResourceVersionTooLarge",
             "message": "Too large resource version"}], "retryAfterSeconds": 1});
@@ -147,9 +167,13 @@ impl Failure {
                 let why = format!("Precondition failed: UID in precondition: {expected}, UID in object meta: {found}");
                 Self::conflict(kind, name, &why)
             }
-            StoreError::Nameless => {
-                Self::invalid(kind, "", "metadata.name", "FieldValueRequired", "Required value: name or generateName is required")
-            }
+            StoreError::Nameless => Self::invalid(
+                kind,
+                "",
+                "metadata.name",
+                "FieldValueRequired",
+                "Required value: name or generateName is required",
+            ),
         }
     }
 }

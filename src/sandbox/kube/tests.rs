@@ -23,8 +23,7 @@ async fn server_with(change: impl FnOnce(&mut ApiServerOptions)) -> ApiServer {
         store.create(Kind::Namespace, namespace, now).unwrap();
     }
     for name in ["node-1", "node-2"] {
-        let node =
-            json!({"metadata": {"name": name}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        let node = json!({"metadata": {"name": name}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
         store.create(Kind::Node, node, now).unwrap();
     }
     for number in 0..5 {
@@ -53,8 +52,10 @@ fn client_from(kubeconfig: &str, context: &str) -> kube::Client {
     // Both providers may be linked into a test binary; a process must choose one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let parsed = kube::config::Kubeconfig::from_yaml(kubeconfig).unwrap();
-    let options =
-        kube::config::KubeConfigOptions { context: Some(context.to_owned()), ..kube::config::KubeConfigOptions::default() };
+    let options = kube::config::KubeConfigOptions {
+        context: Some(context.to_owned()),
+        ..kube::config::KubeConfigOptions::default()
+    };
     let mut config = futures_util::FutureExt::now_or_never(kube::Config::from_custom_kubeconfig(parsed, &options))
         .expect("reads no file")
         .unwrap();

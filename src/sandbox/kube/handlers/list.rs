@@ -39,17 +39,10 @@ impl Selectors {
         let labels = context.query.get("labelSelector").unwrap_or("");
         let fields = context.query.get("fieldSelector").unwrap_or("");
         let narrow = !labels.is_empty() || !fields.is_empty();
-        let labels_read =
-            LabelSelector::parse(labels).map_err(|error| Failure::bad_request(error.to_string()))?;
+        let labels_read = LabelSelector::parse(labels).map_err(|error| Failure::bad_request(error.to_string()))?;
         let fields_read = FieldSelector::parse(objects.kind, fields).map_err(|error| {
-            let meta = objects.kind.meta();
             Failure::bad_request(match error {
-                SelectorError::Field(_) => format!(
-                    "Unable to find \"{}, Resource={}\" that match label selector \"{labels}\", field selector \
-                     \"{fields}\": {error}",
-                    meta.api_version(),
-                    meta.plural
-                ),
+                SelectorError::Field(_) => error.to_string(),
                 SelectorError::Grammar(text) => text,
             })
         })?;
@@ -97,13 +90,11 @@ fn snapshot(context: &Context, objects: &Objects, token: Option<&Token>) -> Resu
     let current = store.revision();
     if let Some(token) = token {
         return match token.revision {
-            Some(revision) if revision != current => {
-                store.list_at(objects.kind, namespace, revision).map_err(|_| {
-                    let mut failure = Failure::expired(EXPIRED);
-                    failure.body["metadata"]["continue"] = write_token(None, &token.after).into();
-                    failure
-                })
-            }
+            Some(revision) if revision != current => store.list_at(objects.kind, namespace, revision).map_err(|_| {
+                let mut failure = Failure::expired(EXPIRED);
+                failure.body["metadata"]["continue"] = write_token(None, &token.after).into();
+                failure
+            }),
             _ => Ok(store.list(objects.kind, namespace)),
         };
     }
@@ -116,7 +107,9 @@ fn snapshot(context: &Context, objects: &Objects, token: Option<&Token>) -> Resu
             if asked > current {
                 return Err(Failure::too_large(asked, current));
             }
-            store.list_at(objects.kind, namespace, asked).map_err(|old| Failure::expired(old.to_string()))
+            store
+                .list_at(objects.kind, namespace, asked)
+                .map_err(|_| Failure::expired("The resourceVersion for the provided list is too old."))
         }
         _ => match asked {
             Some(asked) if asked > current => Err(Failure::too_large(asked, current)),
@@ -128,7 +121,12 @@ fn snapshot(context: &Context, objects: &Objects, token: Option<&Token>) -> Resu
 /// `resourceVersion` of the query.
 pub(super) fn revision_of(context: &Context) -> Result<Option<u64>, Failure> {
     let Some(text) = context.query.get("resourceVersion") else { return Ok(None) };
-    let wrong = || Failure::bad_request(format!("invalid resource version \"{text}\""));
+    let wrong = || {
+        Failure::bad_request(format!(
+            "invalid resource version: resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": \
+             invalid syntax"
+        ))
+    };
     text.parse().map(Some).map_err(|_| wrong())
 }
 
@@ -169,7 +167,7 @@ fn write_token(revision: Option<u64>, after: &ObjectKey) -> String {
 }
 
 fn read_token(token: &str) -> Result<Token, Failure> {
-    let wrong = || Failure::bad_request("continue key is not valid: illegal base64 data");
+    let wrong = || Failure::bad_request("invalid continue token: continue key is not valid");
     let raw: Option<Vec<u8>> = (0..token.len())
         .step_by(2)
         .map(|at| token.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()))

@@ -58,7 +58,11 @@ impl Context {
     fn writer(&self, kind: Kind) -> Result<Writer, Failure> {
         let form = negotiate(self.accept.as_deref()).ok_or_else(not_acceptable)?;
         let include = IncludeObject::parse(self.query.get("includeObject")).ok_or_else(|| {
-            Failure::bad_request("unrecognized includeObject value: must be None, Metadata or Object")
+            let value = self.query.get("includeObject").unwrap_or("");
+            Failure::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: \"{value}\": must be 'Metadata', \
+                 'Object', 'None', or empty"
+            ))
         })?;
         Ok(Writer { form, include, kind, now: self.now })
     }
@@ -203,8 +207,7 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 fn not_acceptable() -> Failure {
-    let message = "only the following media types are accepted: application/json, application/json;as=Table;g=meta.k8s.io;\
-                   v=v1, application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+    let message = "only the following media types are accepted: application/json";
     Failure::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
 }
 

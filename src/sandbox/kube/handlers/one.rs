@@ -54,10 +54,8 @@ pub(super) fn create(context: &Context, objects: &Objects) -> Answer {
         store::complete(kind, &mut object, context.now);
         return send(context, StatusCode::CREATED, &Stored::new(kind, &object, 0));
     }
-    let stored = context
-        .store()
-        .create(kind, object, context.now)
-        .map_err(|error| Failure::from_store(error, kind, &name))?;
+    let stored =
+        context.store().create(kind, object, context.now).map_err(|error| Failure::from_store(error, kind, &name))?;
     send(context, StatusCode::CREATED, &stored)
 }
 
@@ -70,10 +68,8 @@ pub(super) fn update(context: &Context, objects: &Objects) -> Answer {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let current = context
-            .store()
-            .get(kind, objects.namespace(), name)
-            .ok_or_else(|| Failure::not_found(kind, name))?;
+        let current =
+            context.store().get(kind, objects.namespace(), name).ok_or_else(|| Failure::not_found(kind, name))?;
         let before = current.value();
         let mut object = match (&replacement, &patch) {
             (Some(replacement), _) => replacement.clone(),
@@ -124,6 +120,10 @@ fn check_identity(kind: Kind, current: &Stored, object: &mut Value, put: bool) -
         _ => {}
     }
     let revision = metadata["resourceVersion"].as_str().unwrap_or("");
+    if !revision.is_empty() && revision.parse::<u64>().is_err() {
+        let message = format!("strconv.ParseUint: parsing \"{revision}\": invalid syntax");
+        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "", message));
+    }
     if put && revision.is_empty() && !kind.meta().unconditional {
         return Err(admit::unconditional(kind, current.name()));
     }
@@ -147,13 +147,15 @@ impl Patch {
         const JSON: &str = "application/json-patch+json";
         const MERGE: &str = "application/merge-patch+json";
         const STRATEGIC: &str = "application/strategic-merge-patch+json";
+        const APPLY: &str = "application/apply-patch+yaml";
         let custom = kind.meta().custom;
         let patch = match context.content_type.split(';').next().unwrap_or("").trim() {
             JSON => PatchKind::Json,
             MERGE => PatchKind::Merge,
             STRATEGIC if !custom => PatchKind::Strategic,
-            _ if custom => return Err(Failure::unsupported_media_type(&[JSON, MERGE])),
-            _ => return Err(Failure::unsupported_media_type(&[JSON, MERGE, STRATEGIC])),
+            // Server-side apply is not served, but a real server names it here.
+            _ if custom => return Err(Failure::unsupported_media_type(&[JSON, MERGE, APPLY])),
+            _ => return Err(Failure::unsupported_media_type(&[JSON, MERGE, STRATEGIC, APPLY])),
         };
         let body: Value = serde_json::from_slice(&context.body)
             .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
@@ -193,8 +195,7 @@ pub(super) fn delete(context: &Context, objects: &Objects) -> Answer {
             Some(text) => Some(text.parse().unwrap_or(0)),
         },
     };
-    let current =
-        context.store().get(kind, objects.namespace(), name).ok_or_else(|| Failure::not_found(kind, name))?;
+    let current = context.store().get(kind, objects.namespace(), name).ok_or_else(|| Failure::not_found(kind, name))?;
     check_expected(&current, &expect)?;
     let dry = context.query.dry_run() || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());
     let failed = |error| Failure::from_store(error, kind, name);
@@ -240,7 +241,7 @@ fn check_expected(current: &Stored, expect: &Expect) -> Result<(), Failure> {
              and then recreated",
             current.uid
         );
-        return Err(Failure::conflict(current.kind, current.name(), &why));
+        return Err(Failure::deletion_conflict(current.kind, current.name(), &why));
     }
     if let Some(revision) = expect.revision.filter(|revision| *revision != current.revision) {
         let why = format!(
@@ -248,7 +249,7 @@ fn check_expected(current: &Stored, expect: &Expect) -> Result<(), Failure> {
              object might have been modified",
             current.revision
         );
-        return Err(Failure::conflict(current.kind, current.name(), &why));
+        return Err(Failure::deletion_conflict(current.kind, current.name(), &why));
     }
     Ok(())
 }

@@ -26,10 +26,7 @@ use super::{
 const FOLLOW: Duration = Duration::from_millis(250);
 
 fn pod(context: &Context, objects: &Objects, name: &str) -> Result<Arc<Stored>, Failure> {
-    context
-        .store()
-        .get(Kind::Pod, objects.namespace(), name)
-        .ok_or_else(|| Failure::not_found(Kind::Pod, name))
+    context.store().get(Kind::Pod, objects.namespace(), name).ok_or_else(|| Failure::not_found(Kind::Pod, name))
 }
 
 pub(super) fn log(context: &Context, objects: &Objects) -> Answer {
@@ -159,8 +156,14 @@ pub(super) fn proxy(context: &Context, objects: &Objects) -> Answer {
     };
     let dial = |why: &str| Failure::unreachable(&format!("dial tcp {ip}:{port}: {why}"));
     let kubelet = context.shared.kubelet().ok_or_else(|| dial("connect: no route to host"))?;
-    let request =
-        ProxyRequest { namespace: objects.namespace(), pod: name, tls, port, method: &context.method, path: &objects.rest };
+    let request = ProxyRequest {
+        namespace: objects.namespace(),
+        pod: name,
+        tls,
+        port,
+        method: &context.method,
+        path: &objects.rest,
+    };
     match kubelet.proxy(&request) {
         ProxyAnswer::Body { content_type, body } => {
             let mut response = bytes(StatusCode::OK, "text/plain", body);
@@ -190,16 +193,15 @@ pub(super) fn evict(context: &Context, objects: &Objects) -> Answer {
     };
     let object = pod.value();
     let phase = object["status"]["phase"].as_str().unwrap_or("");
-    let bypasses = matches!(phase, "Succeeded" | "Failed" | "Pending")
-        || object["metadata"].get("deletionTimestamp").is_some();
+    let bypasses =
+        matches!(phase, "Succeeded" | "Failed" | "Pending") || object["metadata"].get("deletionTimestamp").is_some();
     let dry = context.query.dry_run() || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());
     if !bypasses {
         take_from_budget(context, objects, &pod, dry)?;
     }
     if !dry {
         let grace = options["gracePeriodSeconds"].as_i64();
-        one::delete_pod(context, &pod, grace, &expect)
-            .map_err(|error| Failure::from_store(error, Kind::Pod, name))?;
+        one::delete_pod(context, &pod, grace, &expect).map_err(|error| Failure::from_store(error, Kind::Pod, name))?;
     }
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     Ok(send(StatusCode::CREATED, &status))
@@ -218,7 +220,8 @@ fn take_from_budget(context: &Context, objects: &Objects, pod: &Stored, dry: boo
             [] => return Ok(()),
             [one] => one.clone(),
             _ => {
-                let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+                let why =
+                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
                 return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", why));
             }
         };
@@ -226,7 +229,8 @@ fn take_from_budget(context: &Context, objects: &Objects, pod: &Stored, dry: boo
         let number = |value: &Value| value.as_i64().unwrap_or(0);
         let allowed = number(&status["disruptionsAllowed"]);
         if number(&status["observedGeneration"]) < number(&budget["metadata"]["generation"]) {
-            let mut failure = Failure::disruption_budget("The disruption budget is still being processed by the server.");
+            let mut failure =
+                Failure::disruption_budget("The disruption budget is still being processed by the server.");
             failure.retry_after = Some(10);
             failure.body["details"]["retryAfterSeconds"] = json!(10);
             return Err(failure);

@@ -3,7 +3,10 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{super::access::Attributes, Answer, Context, Failure, json as send};
+use super::{
+    super::{access::Attributes, clock},
+    Answer, Context, Failure, json as send,
+};
 
 pub(super) fn answer(context: &Context, resource: &str) -> Answer {
     let group = if resource == "selfsubjectreviews" { "authentication.k8s.io" } else { "authorization.k8s.io" };
@@ -30,7 +33,8 @@ pub(super) fn answer(context: &Context, resource: &str) -> Answer {
             ("SelfSubjectRulesReview", context.user.rules_in(namespace))
         }
         _ => {
-            let info = json!({"username": context.user.name(), "groups": context.user.groups()});
+            let info =
+                json!({"username": context.user.name(), "uid": context.user.name(), "groups": context.user.groups()});
             ("SelfSubjectReview", json!({"userInfo": info}))
         }
     };
@@ -39,7 +43,9 @@ pub(super) fn answer(context: &Context, resource: &str) -> Answer {
     if !review["metadata"].is_object() {
         review["metadata"] = json!({});
     }
-    review["metadata"]["creationTimestamp"] = Value::Null;
+    if kind == "SelfSubjectReview" {
+        review["metadata"]["creationTimestamp"] = clock::seconds(context.now).into();
+    }
     review["status"] = status;
     Ok(send(StatusCode::CREATED, &review))
 }
@@ -58,7 +64,7 @@ fn access(context: &Context, spec: &Value) -> Result<Value, Failure> {
             name: text(&of["name"]),
         })
     } else {
-        let message = "SelfSubjectAccessReview.authorization.k8s.io \"\" is invalid: spec.resourceAttributes: Invalid value: \
+        let message = ".authorization.k8s.io \"\" is invalid: spec.resourceAttributes: Invalid value: \
                        null: exactly one of nonResourceAttributes or resourceAttributes must be specified";
         return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message));
     };

@@ -18,10 +18,8 @@ pub(super) fn answer(context: &Context, objects: &Objects) -> Answer {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let current = context
-            .store()
-            .get(kind, objects.namespace(), name)
-            .ok_or_else(|| Failure::not_found(kind, name))?;
+        let current =
+            context.store().get(kind, objects.namespace(), name).ok_or_else(|| Failure::not_found(kind, name))?;
         let mut object = current.value();
         let before = scale(&object);
         let wanted = match context.method {
@@ -31,14 +29,13 @@ pub(super) fn answer(context: &Context, objects: &Objects) -> Answer {
             _ => return Err(Failure::method_not_allowed()),
         };
         if let Some(uid) = wanted["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty() && *uid != &*current.uid) {
-            let error = StoreError::OtherUid { expected: uid.to_owned(), found: current.uid.to_string() };
-            return Err(Failure::from_store(error, kind, name));
+            return Err(Failure::scale_conflict(kind, name, uid, &current.uid));
         }
         let asked = wanted["metadata"]["resourceVersion"].as_str().filter(|text| !text.is_empty());
         if asked.is_some_and(|asked| asked != current.revision.to_string()) {
             return Err(Failure::from_store(StoreError::Conflict, kind, name));
         }
-        let replicas = replicas(kind.meta().qualified_kind().as_str(), name, &wanted)?;
+        let replicas = replicas(name, &wanted)?;
         object["spec"]["replicas"] = json!(replicas);
         if context.query.dry_run() {
             return Ok(send(StatusCode::OK, &scale(&object)));
@@ -57,15 +54,18 @@ fn own_revision(context: &Context) -> bool {
     body["metadata"]["resourceVersion"].as_str().is_some_and(|text| !text.is_empty())
 }
 
-fn replicas(kind: &str, name: &str, scale: &Value) -> Result<i64, Failure> {
+fn replicas(name: &str, scale: &Value) -> Result<i64, Failure> {
     match &scale["spec"]["replicas"] {
         Value::Null => Ok(0),
         value => match value.as_i64() {
             Some(replicas @ 0..=2_147_483_647) => Ok(replicas),
             Some(negative) => {
                 let why = format!("Invalid value: {negative}: must be greater than or equal to 0");
-                let message = format!("{kind} \"{name}\" is invalid: spec.replicas: {why}");
-                Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message))
+                let message = format!("Scale.autoscaling \"{name}\" is invalid: spec.replicas: {why}");
+                let mut failure = Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
+                failure.body["details"] = json!({"name": name, "group": "autoscaling", "kind": "Scale",
+                    "causes": [{"reason": "FieldValueInvalid", "message": why, "field": "spec.replicas"}]});
+                Err(failure)
             }
             None => Err(Failure::bad_request("json: cannot unmarshal spec.replicas into Go value of type int32")),
         },

@@ -117,17 +117,19 @@ fn check_initial(context: &Context, asked: Option<bool>, served: bool) -> Result
     };
     let matching = context.query.get("resourceVersionMatch");
     match asked {
-        None if matching.is_some() => {
-            refuse("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
-        }
+        None if matching.is_some() => refuse(
+            "resourceVersionMatch",
+            "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        ),
         None => Ok(()),
         Some(_) if !served => refuse(
             "sendInitialEvents",
             "Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
         ),
-        Some(_) if matching != Some("NotOlderThan") => {
-            refuse("resourceVersionMatch", "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-        }
+        Some(_) if matching != Some("NotOlderThan") => refuse(
+            "resourceVersionMatch",
+            "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
         Some(_) => Ok(()),
     }
 }

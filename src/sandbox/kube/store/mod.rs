@@ -16,11 +16,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use self::history::History;
 pub use self::{
     history::{Change, Compacted, Event, HistoryLimit},
     object::{ObjectKey, Stored},
 };
-use self::history::History;
 use super::{clock, kinds::Kind, random};
 
 /// Why a write was refused.

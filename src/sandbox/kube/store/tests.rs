@@ -102,10 +102,7 @@ fn deletion_expects() {
     let store = Store::default();
     let stored = store.create(Kind::ConfigMap, config("a", "1"), at()).unwrap();
     let other = Expect { uid: Some("x".to_owned()), revision: None };
-    assert!(matches!(
-        store.delete(Kind::ConfigMap, &key("a"), &other, at()),
-        Err(StoreError::OtherUid { .. })
-    ));
+    assert!(matches!(store.delete(Kind::ConfigMap, &key("a"), &other, at()), Err(StoreError::OtherUid { .. })));
     let old = Expect { uid: None, revision: Some(stored.revision - 1) };
     assert_eq!(store.delete(Kind::ConfigMap, &key("a"), &old, at()).unwrap_err(), StoreError::Conflict);
     let exact = Expect { uid: Some(stored.uid.to_string()), revision: Some(stored.revision) };
@@ -124,11 +121,7 @@ fn a_watch_from_a_revision_sees_all_later_changes_in_order() {
     let seen: Vec<_> = events.iter().map(|event| (event.change, event.object.name().to_owned())).collect();
     assert_eq!(
         seen,
-        [
-            (Change::Modified, "a".to_owned()),
-            (Change::Added, "b".to_owned()),
-            (Change::Deleted, "a".to_owned())
-        ]
+        [(Change::Modified, "a".to_owned()), (Change::Added, "b".to_owned()), (Change::Deleted, "a".to_owned())]
     );
     assert!(events.windows(2).all(|pair| pair[0].revision < pair[1].revision));
     assert_eq!(events[2].object.revision, events[2].revision, "a deletion carries its own revision");

@@ -77,7 +77,10 @@ async fn lists_and_watches() {
     }
     // After a compaction the token and the revision are gone.
     server.store().compact();
-    assert_eq!(code(api.list(&ListParams::default().limit(3).continue_token(&token)).await), (410, "Expired".to_owned()));
+    assert_eq!(
+        code(api.list(&ListParams::default().limit(3).continue_token(&token)).await),
+        (410, "Expired".to_owned())
+    );
     let mut events = Box::pin(api.watch(&WatchParams::default(), &version).await.unwrap());
     match events.try_next().await.unwrap().unwrap() {
         WatchEvent::Error(status) => assert_eq!((status.code, status.reason.as_str()), (410, "Expired")),
@@ -105,10 +108,11 @@ async fn a_label_takes_an_object_out_of_a_watch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn table_watch() {
     let server = server().await;
-    let request = Request::get(format!("{WORKFLOWS}?watch=true&allowWatchBookmarks=true&timeoutSeconds=3&resourceVersion=0"))
-        .header("Accept", TABLE)
-        .body(Vec::new())
-        .unwrap();
+    let request =
+        Request::get(format!("{WORKFLOWS}?watch=true&allowWatchBookmarks=true&timeoutSeconds=3&resourceVersion=0"))
+            .header("Accept", TABLE)
+            .body(Vec::new())
+            .unwrap();
     let stream = client(&server, User::Admin).request_stream(request).await.unwrap();
     let mut lines = stream.lines();
     let mut seen = Vec::new();
@@ -207,7 +211,7 @@ async fn bodies() {
     let future = format!("{WORKFLOWS}?resourceVersion=99999999");
     let (status, body) = raw(&server, get, &future, &[], &none).await;
     assert_eq!((status, body["reason"].as_str()), (504, Some("Timeout")));
-    let object = json!({"metadata": {"name": "x"}});
+    let object = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "x"}});
     let elsewhere = WORKFLOWS.replace("/ml/", "/nowhere/");
     let (status, body) = raw(&server, Method::POST, &elsewhere, &[("Content-Type", "application/json")], &object).await;
     assert_eq!((status, body["message"].as_str()), (404, Some("namespaces \"nowhere\" not found")));
@@ -217,8 +221,11 @@ async fn bodies() {
     assert_eq!((status, &body["spec"]["suspend"]), (200, &json!(true)));
     let kept = server.store().get(Kind::Workflow, "ml", "train-1").unwrap().value();
     assert!(kept["spec"].get("suspend").is_none());
-    let csr = json!({"metadata": {"name": "approve"}, "spec": {"username": "someone-else", "signerName": "leeward.dev/approval",
-        "request": "", "usages": ["client auth"]}});
+    let pem =
+        k8s_openapi::ByteString(b"-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n".to_vec());
+    let csr = json!({"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+        "metadata": {"name": "approve"}, "spec": {"username": "someone-else", "signerName": "leeward.dev/approval",
+            "request": pem, "usages": ["client auth"]}});
     let path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
     let (status, body) = raw(&server, Method::POST, path, &[("Content-Type", "application/json")], &csr).await;
     assert_eq!((status, body["spec"]["username"].as_str()), (201, Some("admin")));
@@ -226,7 +233,9 @@ async fn bodies() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn initial_events() {
-    let path = format!("{WORKFLOWS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1");
+    let path = format!(
+        "{WORKFLOWS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1"
+    );
     let request = || Request::get(&path).body(Vec::new()).unwrap();
     let modern = server().await;
     let lines: Vec<String> =

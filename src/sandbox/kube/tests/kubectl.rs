@@ -83,7 +83,12 @@ async fn asks_for_rights() {
     ] {
         assert_eq!(kubectl.output(line).await.1.trim(), expected, "{line}");
     }
-    assert!(kubectl.fine("auth can-i --list -n argo --context us-central1-operator").await.contains("deployments.apps/scale"));
+    assert!(
+        kubectl
+            .fine("auth can-i --list -n argo --context us-central1-operator")
+            .await
+            .contains("deployments.apps/scale")
+    );
     assert!(kubectl.fine("auth whoami --context us-central1-operator").await.contains("operator"));
 }
 
