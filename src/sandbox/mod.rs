@@ -5,3 +5,5 @@ pub mod postgres;
 pub mod reaper;
 pub mod relay;
 pub mod webhook;
+pub mod argo;
+pub mod kube;
