@@ -2,6 +2,7 @@
 //! [`propose::propose`] says what may come next; neither does anything.
 
 pub mod consent;
+pub mod consents;
 pub mod declare;
 pub mod figures;
 pub mod file;

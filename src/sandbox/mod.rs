@@ -1,9 +1,9 @@
 //! Simulated regions that speak the real protocols on loopback.
 
+pub mod argo;
 pub mod dns;
+pub mod kube;
 pub mod postgres;
 pub mod reaper;
 pub mod relay;
 pub mod webhook;
-pub mod argo;
-pub mod kube;

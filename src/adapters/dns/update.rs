@@ -205,7 +205,9 @@ fn verdict(verifier: &mut TSigVerifier, answer: &Answer) -> Result<ResponseCode,
     }
     verifier.verify(&answer.bytes).map_err(|error| {
         let code = update_word(message.response_code);
-        Outcome::Unknown { reason: format!("the update was sent; the answer ({code}) is not signed as it must be: {error}") }
+        Outcome::Unknown {
+            reason: format!("the update was sent; the answer ({code}) is not signed as it must be: {error}"),
+        }
     })?;
     Ok(message.response_code)
 }

@@ -1,0 +1,200 @@
+//! `leeward playbook run` and `resume` without the console: consents come from a file, or from the terminal.
+
+use super::refused;
+use crate::cli::{Exit, refuse, say, say_error};
+use crate::domain::problem::Problem;
+use crate::journal::Store;
+use crate::playbook::consents::{Consents, read};
+use crate::playbook::file::Playbook;
+use crate::playbook::record::{Event, RunId};
+use crate::playbook::run::Run;
+use crate::report::run as report;
+use crate::runner::{News, Order};
+use crate::session::picture::{Ask, Picture};
+use crate::session::run::{Driving, RunError};
+use crate::session::setup::Setup;
+use crate::session::unattended::{Answer, answer};
+use color_eyre::eyre::{Result, WrapErr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Longest wait for the sources before a run is declared.
+const SETTLE: Duration = Duration::from_secs(8);
+
+/// How long a gate may hold before a run without a person gives the word back: longer than the longest countdown of a
+/// gate, `wal_receiver_timeout`, which is a minute where nobody changed it.
+const HELD_MAX: Duration = Duration::from_secs(90);
+
+/// Tries of a step after its first.
+const RETRIES: u32 = 2;
+
+/// Declares and drives a run.
+pub async fn start(setup: &Setup, playbook: Playbook, consent: Option<&Path>) -> Result<Exit> {
+    let consents = match consents(consent, &playbook)? {
+        Ok(consents) => consents,
+        Err(problem) => return Ok(refuse(&[problem])),
+    };
+    let mut picture = Picture::start(setup);
+    picture.settle(SETTLE).await;
+    let driving = crate::session::run::start(setup, picture.fleet.clone(), playbook);
+    finish(picture, driving, &consents).await
+}
+
+/// Takes a run up again.
+pub async fn resume(setup: &Setup, id: &str, consent: Option<&Path>) -> Result<Exit> {
+    let Some((id, playbook)) = open_run(setup, id)? else { return Ok(Exit::BadInput) };
+    let consents = match consents(consent, &playbook)? {
+        Ok(consents) => consents,
+        Err(problem) => return Ok(refuse(&[problem])),
+    };
+    let mut picture = Picture::start(setup);
+    picture.settle(SETTLE).await;
+    let driving = crate::session::run::resume(setup, picture.fleet.clone(), &id);
+    finish(picture, driving, &consents).await
+}
+
+/// Gives a run up.
+pub async fn abort(setup: &Setup, id: &str, reason: &str) -> Result<Exit> {
+    let Some((id, _)) = open_run(setup, id)? else { return Ok(Exit::BadInput) };
+    let mut picture = Picture::start(setup);
+    picture.settle(SETTLE).await;
+    let exit = match crate::session::run::resume(setup, picture.fleet.clone(), &id) {
+        Ok(driving) => {
+            let mut news = driving.news;
+            let _ = driving.orders.send(Order::Abort { reason: reason.to_owned() }).await;
+            while let Some(item) = news.recv().await {
+                if let News::Recorded(record) = &item {
+                    say(&report::record_line(record, &driving.run));
+                }
+            }
+            driving.task.await.wrap_err("the driver was lost")??;
+            Exit::Fine
+        }
+        Err(error) => refused(&error),
+    };
+    picture.stop().await;
+    Ok(exit)
+}
+
+/// The open run of that id, with its playbook.
+pub(super) fn open_run(setup: &Setup, id: &str) -> Result<Option<(RunId, Playbook)>> {
+    let store = Store::new(&setup.state_dir, &setup.policy.environment);
+    let Some(found) = store.find(id).wrap_err("the journals could not be listed")? else {
+        say_error(&format!("no run, or more than one, begins with {id:?}; see leeward journal list"));
+        return Ok(None);
+    };
+    let run = found.run?;
+    Ok(Some((found.id, run.declared.playbook)))
+}
+
+fn consents(path: Option<&Path>, playbook: &Playbook) -> Result<Result<Consents, Problem>> {
+    let Some(path) = path else { return Ok(Ok(Consents::default())) };
+    let text = std::fs::read_to_string(path).wrap_err_with(|| format!("{} can not be read", path.display()))?;
+    Ok(read(&path.display().to_string(), &text, playbook))
+}
+
+async fn finish(picture: Picture, driving: Result<Driving, RunError>, consents: &Consents) -> Result<Exit> {
+    let exit = match driving {
+        Ok(driving) => walk(&picture, driving, consents).await,
+        Err(error) => Ok(refused(&error)),
+    };
+    picture.stop().await;
+    exit
+}
+
+/// Drives a run to its end on the consents given, telling every record.
+pub async fn walk(picture: &Picture, mut driving: Driving, consents: &Consents) -> Result<Exit> {
+    let _ = picture.asks.send(Ask::Hurry(true)).await;
+    if let Some(torn) = &driving.torn {
+        say(&format!(
+            "the journal's last line was torn off by a crash; its {} bytes are in {}",
+            torn.bytes,
+            torn.kept_in.display()
+        ));
+    }
+    let mut shown = driving.run.clone();
+    say(&format!(
+        "run {}: {} {} → {}",
+        shown.declared.run,
+        shown.declared.playbook.name,
+        shown.from_name(),
+        shown.to_name()
+    ));
+    let missing = follow(&mut driving, &mut shown, consents).await;
+    if missing.is_some() {
+        let _ = driving.orders.send(Order::Detach).await;
+    }
+    while let Some(news) = driving.news.recv().await {
+        tell(&news, &mut shown);
+    }
+    let run = driving.task.await.wrap_err("the driver was lost")??;
+    say("");
+    say(report::steps(&run).trim_end());
+    say("");
+    say(report::figures(&run).trim_end());
+    if let Some(why) = missing {
+        say_error(&format!("leeward: run {} waits for a person: {why}", run.declared.run));
+        say_error(&format!("leeward: go on with leeward playbook resume {}", run.declared.run));
+        return Ok(Exit::NeedsPerson);
+    }
+    Ok(match &run.ended {
+        Some((crate::playbook::record::End::Done, _, _)) => Exit::Fine,
+        Some(_) => Exit::Aborted,
+        None => Exit::NeedsPerson,
+    })
+}
+
+/// Answers proposals until the run is over or something is missing; then says what.
+async fn follow(driving: &mut Driving, shown: &mut Run, consents: &Consents) -> Option<String> {
+    let mut waiting: Option<(String, Instant)> = None;
+    let mut refusals = 0;
+    loop {
+        let patience = waiting.as_ref().map_or(HELD_MAX, |(_, since)| HELD_MAX.saturating_sub(since.elapsed()));
+        let news = match tokio::time::timeout(patience, driving.news.recv()).await {
+            Ok(Some(news)) => news,
+            Ok(None) => return None,
+            Err(_) => match waiting {
+                Some((why, _)) => return Some(why),
+                None => continue,
+            },
+        };
+        tell(&news, shown);
+        match news {
+            News::Proposal(proposal) => match answer(shown, &proposal, consents, RETRIES) {
+                Answer::Order(order) => {
+                    waiting = None;
+                    let _ = driving.orders.send(order).await;
+                }
+                Answer::Wait => waiting = None,
+                Answer::Person(why) if proposal.held_by().is_none() => return Some(why),
+                // A gate may be lifted by time; the text of its answer changes while it counts down.
+                Answer::Person(why) => {
+                    let since = waiting.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+                    waiting = Some((why, since));
+                }
+            },
+            News::Refused(why) => {
+                refusals += 1;
+                if refusals > 3 {
+                    return Some(why);
+                }
+            }
+            News::Recorded(_) => refusals = 0,
+            News::Trouble(_) => {}
+        }
+    }
+}
+
+fn tell(news: &News, shown: &mut Run) {
+    match news {
+        News::Recorded(record) => {
+            say(&report::record_line(record, shown));
+            if !matches!(record.event, Event::Declared(_)) && shown.apply(record).is_err() {
+                say_error("leeward: a record does not fit what was shown before; see leeward journal show");
+            }
+        }
+        News::Refused(why) => say_error(&format!("not taken: {why}")),
+        News::Trouble(why) => say_error(&format!("TROUBLE: {why}")),
+        News::Proposal(_) => {}
+    }
+}
