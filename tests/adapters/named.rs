@@ -106,8 +106,10 @@ impl Named {
 
     /// A resolver that asks the primary and keeps what it heard.
     pub async fn resolver(program: &Path, primary: SocketAddr) -> Named {
-        let options =
-            format!("recursion yes; forward only; forwarders {{ 127.0.0.1 port {}; }}; empty-zones-enable no;", primary.port());
+        let options = format!(
+            "recursion yes; forward only; forwarders {{ 127.0.0.1 port {}; }}; empty-zones-enable no;",
+            primary.port()
+        );
         Named::start(program, &options, |_| String::new()).await
     }
 }

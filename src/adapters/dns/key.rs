@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn a_key_alone_and_in_a_key_file() {
-        for text in ["c2VjcmV0", " c2Vj cmV0\n", "key \"k\" {\n\talgorithm hmac-sha256;\n\tsecret \"c2VjcmV0\";\n};\n"] {
+        for text in ["c2VjcmV0", " c2Vj cmV0\n", "key \"k\" {\n\talgorithm hmac-sha256;\n\tsecret \"c2VjcmV0\";\n};\n"]
+        {
             assert_eq!(decode(text).as_deref(), Some(&b"secret"[..]), "{text:?}");
         }
         for text in ["", "c2VjcmV", "hunter2!", "key { secret \"\"; };"] {
