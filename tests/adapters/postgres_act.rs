@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use leeward::adapters::postgres::Monitor;
+use leeward::adapters::postgres::{Actuator, Monitor};
 use leeward::domain::database::DatabaseIdentity;
 use leeward::domain::effect::{Effect, Outcome, Previous};
-use leeward::domain::region::Side as Region;
+use leeward::domain::endpoints::{DatabaseEndpoint, PasswordSource};
+use leeward::domain::region::{PerSide, Side as Region};
 use leeward::domain::units::{Lsn, SystemId, Timeline};
 use leeward::sandbox::postgres::{Pair, PairOptions, Role, Side, Stop};
 use sqlx::Connection;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::support::{LIMIT, SOON, TABLES, actuator, ask, endpoint, identity, look, sql, until};
 
@@ -70,6 +73,38 @@ async fn what_cannot_be_reached_was_not_sent() {
     for effect in [promote(Region::B, &b, Lsn(0)), fence] {
         let outcome = operator.perform(&effect, SOON).await;
         assert!(matches!(&outcome, Outcome::NotSent { reason } if reason.contains("refused")), "{outcome:?}");
+    }
+}
+
+/// A server that lets anybody in and then gives no answer: its line breaks, or it stays silent.
+async fn mute(breaks: bool) -> DatabaseEndpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://nobody@{}/argo?sslmode=disable", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut line, _)) = listener.accept().await {
+            let mut startup = vec![0; usize::try_from(line.read_u32().await.unwrap()).unwrap() - 4];
+            line.read_exact(&mut startup).await.unwrap();
+            // AuthenticationOk, BackendKeyData, ReadyForQuery (PostgreSQL documentation, "Message Formats").
+            line.write_all(b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I").await.unwrap();
+            let mut statement = [0; 4096];
+            while line.read(&mut statement).await.is_ok_and(|length| length > 0) && !breaks {}
+        }
+    });
+    DatabaseEndpoint { url, password: PasswordSource::None }
+}
+
+#[tokio::test]
+async fn a_promotion_that_nobody_answers_is_unknown_and_never_failed() {
+    let identity = DatabaseIdentity { system: SystemId(1), address: None, port: 5432 };
+    for breaks in [true, false] {
+        let server = Some(mute(breaks).await);
+        let operator = Actuator::new(PerSide::new(server.clone(), server), Duration::from_millis(500));
+        let sent = operator.perform(&promote(Region::B, &identity, Lsn(0)), SOON).await;
+        assert!(matches!(sent, Outcome::Unknown { .. }), "{breaks}: {sent:?}");
+        // The fence asks first who answers: nothing was changed yet.
+        let fence = Effect::FenceDatabase { side: Region::A, identity: identity.clone() };
+        let asked = operator.perform(&fence, SOON).await;
+        assert!(matches!(asked, Outcome::NotSent { .. }), "{breaks}: {asked:?}");
     }
 }
 
