@@ -4,9 +4,11 @@
 //! actuator that performs one effect and says what became of it. They know nothing of each other.
 
 pub mod dns;
+pub mod incident;
 pub mod kubernetes;
 pub mod postgres;
 pub mod prometheus;
 
+mod http_error;
 mod pace;
 mod password;

@@ -31,11 +31,13 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The deadline `at`, noted now.
-    pub fn new(at: Instant) -> Deadline {
-        let left = at.saturating_duration_since(Instant::now());
-        let wall = Timestamp::now();
-        Deadline { monotonic: at, wall: wall.checked_add(left).unwrap_or(wall) }
+    /// The deadline that lies `within` from now.
+    pub fn within(within: Duration) -> Deadline {
+        let (monotonic, wall) = (Instant::now(), Timestamp::now());
+        Deadline {
+            monotonic: monotonic.checked_add(within).unwrap_or(monotonic),
+            wall: wall.checked_add(within).unwrap_or(wall),
+        }
     }
 
     /// The time left; zero when it has passed.
@@ -67,10 +69,10 @@ mod tests {
 
     #[test]
     fn a_deadline_that_has_passed_stays_so() {
-        let now = Instant::now();
-        assert!(Deadline::new(now).passed());
-        assert!(!Deadline::new(now + Duration::from_secs(60)).passed());
-        let slept = Deadline { monotonic: now + Duration::from_secs(60), wall: Timestamp::UNIX_EPOCH };
+        assert!(Deadline::within(Duration::ZERO).passed());
+        let minute = Deadline::within(Duration::from_secs(60));
+        assert!(!minute.passed());
+        let slept = Deadline { wall: Timestamp::UNIX_EPOCH, ..minute };
         assert!(slept.passed(), "the monotonic clock stood still, the wall clock did not");
     }
 }

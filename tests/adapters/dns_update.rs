@@ -1,7 +1,7 @@
 //! Changes of the name at BIND, and what is said when they are not taken or nobody tells.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::Duration;
 
 use leeward::adapters::dns::{Actuator, look};
 use leeward::domain::effect::{Effect, Outcome, Previous};
@@ -9,7 +9,7 @@ use leeward::domain::endpoints::{DnsEndpoints, DnsUpdateEndpoint};
 use tokio::net::UdpSocket;
 
 use crate::named::{KEY, NAME, Named, endpoints, program, update};
-use crate::support::soon;
+use crate::support::SOON;
 
 const OLD: &str = "192.0.2.10";
 const NEW: &str = "198.51.100.10";
@@ -49,18 +49,18 @@ async fn the_name_is_changed_once_and_only_from_what_was_expected() {
     let actuator = Actuator::new(asked.clone());
     assert!(look(&asked).await.everywhere(&ips(&[OLD])));
 
-    refused(&actuator.perform(&switch(at, &["192.0.2.77"], &[NEW]), soon()).await, "192.0.2.77 was expected");
-    refused(&actuator.perform(&switch(at, &[], &[NEW]), soon()).await, "no address was expected");
-    let late = actuator.perform(&switch(at, &[OLD], &[NEW]), Instant::now()).await;
+    refused(&actuator.perform(&switch(at, &["192.0.2.77"], &[NEW]), SOON).await, "192.0.2.77 was expected");
+    refused(&actuator.perform(&switch(at, &[], &[NEW]), SOON).await, "no address was expected");
+    let late = actuator.perform(&switch(at, &[OLD], &[NEW]), Duration::ZERO).await;
     assert!(matches!(late, Outcome::NotSent { .. }), "{late:?}");
-    let none = actuator.perform(&switch(at, &[OLD], &[]), soon()).await;
+    let none = actuator.perform(&switch(at, &[OLD], &[]), SOON).await;
     assert!(matches!(none, Outcome::NotSent { .. }), "{none:?}");
     assert!(look(&asked).await.everywhere(&ips(&[OLD])), "none of them changed it");
 
-    let done = actuator.perform(&switch(at, &[OLD], &[NEW]), soon()).await;
+    let done = actuator.perform(&switch(at, &[OLD], &[NEW]), SOON).await;
     let before = Previous::Addresses { value: ips(&[OLD]), ttl_seconds: 30 };
     assert!(matches!(&done, Outcome::Done { previous: Some(p), .. } if *p == before), "{done:?}");
-    let again = actuator.perform(&switch(at, &[OLD], &[NEW]), soon()).await;
+    let again = actuator.perform(&switch(at, &[OLD], &[NEW]), SOON).await;
     assert!(matches!(again, Outcome::Already { .. }), "{again:?}");
 
     let sample = look(&asked).await;
@@ -73,9 +73,9 @@ async fn the_name_is_changed_once_and_only_from_what_was_expected() {
 
     // Both families are compared and swapped.
     let six = ["2001:db8::1", NEW];
-    assert!(matches!(actuator.perform(&switch(at, &[NEW], &six), soon()).await, Outcome::Done { .. }));
-    refused(&actuator.perform(&switch(at, &[NEW], &[OLD]), soon()).await, "2001:db8::1");
-    assert!(matches!(actuator.perform(&switch(at, &six, &[OLD]), soon()).await, Outcome::Done { .. }));
+    assert!(matches!(actuator.perform(&switch(at, &[NEW], &six), SOON).await, Outcome::Done { .. }));
+    refused(&actuator.perform(&switch(at, &[NEW], &[OLD]), SOON).await, "2001:db8::1");
+    assert!(matches!(actuator.perform(&switch(at, &six, &[OLD]), SOON).await, Outcome::Done { .. }));
     assert_eq!(look(&endpoints(&[at])).await.authoritative().unwrap().0, ips(&[OLD]));
 }
 
@@ -88,7 +88,7 @@ async fn of_two_at_once_one_wins() {
     for round in 0..20 {
         let (a, b) = (format!("203.0.113.{}", 2 * round + 1), format!("203.0.113.{}", 2 * round + 2));
         let (to_a, to_b) = (switch(primary.addr, &[&here], &[&a]), switch(primary.addr, &[&here], &[&b]));
-        let (first, second) = tokio::join!(actuator.perform(&to_a, soon()), actuator.perform(&to_b, soon()));
+        let (first, second) = tokio::join!(actuator.perform(&to_a, SOON), actuator.perform(&to_b, SOON));
         here = match (&first, &second) {
             (Outcome::Done { .. }, Outcome::Refused { reason }) if reason.contains(&a) => a,
             (Outcome::Refused { reason }, Outcome::Done { .. }) if reason.contains(&b) => b,
@@ -109,15 +109,15 @@ async fn keys_that_are_not_accepted_are_named() {
         ("leeward-key", "b3RoZXItb3RoZXItb3RoZXItb3RoZXI=", "BADSIG"),
         ("stranger", KEY, "REFUSED"),
     ] {
-        refused(&with(update(at, name, key)).perform(&effect, soon()).await, word);
+        refused(&with(update(at, name, key)).perform(&effect, SOON).await, word);
     }
-    let bad = with(update(at, "leeward-key", "no base64!")).perform(&effect, soon()).await;
+    let bad = with(update(at, "leeward-key", "no base64!")).perform(&effect, SOON).await;
     assert!(matches!(&bad, Outcome::NotSent { reason } if !reason.contains("no base64!")), "{bad:?}");
-    let moved = with(update("127.0.0.1:9".parse().unwrap(), "leeward-key", KEY)).perform(&effect, soon()).await;
+    let moved = with(update("127.0.0.1:9".parse().unwrap(), "leeward-key", KEY)).perform(&effect, SOON).await;
     assert!(matches!(&moved, Outcome::NotSent { reason } if reason.contains("no longer")), "{moved:?}");
     assert_eq!(look(&endpoints(&[at])).await.authoritative().unwrap().0, ips(&[OLD]));
     drop(primary);
-    let gone = with(update(at, "leeward-key", KEY)).perform(&effect, soon()).await;
+    let gone = with(update(at, "leeward-key", KEY)).perform(&effect, SOON).await;
     assert!(matches!(gone, Outcome::NotSent { .. }), "{gone:?}");
 }
 
@@ -161,10 +161,10 @@ async fn an_answer_that_is_lost_or_forged_leaves_it_unknown() {
         let by = line(primary.addr, meddling).await;
         let actuator = with(update(by, "leeward-key", KEY));
         let effect = switch(by, &[here], &[next]);
-        let outcome = actuator.perform(&effect, soon()).await;
+        let outcome = actuator.perform(&effect, SOON).await;
         assert!(matches!(&outcome, Outcome::Unknown { reason } if reason.contains(word)), "{outcome:?}");
         // It had been taken: who looks again finds it.
-        let again = actuator.perform(&effect, soon()).await;
+        let again = actuator.perform(&effect, SOON).await;
         assert!(matches!(again, Outcome::Already { .. }), "{again:?}");
         here = next;
     }

@@ -9,3 +9,4 @@ mod postgres_act;
 mod postgres_look;
 mod postgres_observe;
 mod support;
+mod webhook;

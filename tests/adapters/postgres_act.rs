@@ -1,16 +1,19 @@
 //! Promotion and the fence on a real pair.
 
-use std::time::Instant;
+use std::time::Duration;
 
-use leeward::adapters::postgres::Monitor;
+use leeward::adapters::postgres::{Actuator, Monitor};
 use leeward::domain::database::DatabaseIdentity;
 use leeward::domain::effect::{Effect, Outcome, Previous};
-use leeward::domain::region::Side as Region;
+use leeward::domain::endpoints::{DatabaseEndpoint, PasswordSource};
+use leeward::domain::region::{PerSide, Side as Region};
 use leeward::domain::units::{Lsn, SystemId, Timeline};
 use leeward::sandbox::postgres::{Pair, PairOptions, Role, Side, Stop};
 use sqlx::Connection;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
-use crate::support::{LIMIT, TABLES, actuator, ask, endpoint, identity, look, soon, sql, until};
+use crate::support::{LIMIT, SOON, TABLES, actuator, ask, endpoint, identity, look, sql, until};
 
 fn promote(side: Region, identity: &DatabaseIdentity, at_least: Lsn) -> Effect {
     Effect::Promote { side, identity: identity.clone(), at_least }
@@ -32,32 +35,32 @@ async fn only_the_replica_that_was_meant_is_promoted_and_once() {
 
     let other_system = DatabaseIdentity { system: SystemId(b.system.0 + 1), ..b.clone() };
     let other_address = DatabaseIdentity { address: Some("192.0.2.9".to_owned()), ..b.clone() };
-    refused(&operator.perform(&promote(Region::B, &other_system, here), soon()).await, "system identifier");
-    refused(&operator.perform(&promote(Region::B, &other_address, here), soon()).await, "address");
-    refused(&operator.perform(&promote(Region::B, &a, here), soon()).await, "port");
-    refused(&operator.perform(&promote(Region::B, &b, Lsn(here.0 + (1 << 30))), soon()).await, "is wanted");
-    refused(&operator.perform(&promote(Region::A, &a, here), soon()).await, "no replica");
+    refused(&operator.perform(&promote(Region::B, &other_system, here), SOON).await, "system identifier");
+    refused(&operator.perform(&promote(Region::B, &other_address, here), SOON).await, "address");
+    refused(&operator.perform(&promote(Region::B, &a, here), SOON).await, "port");
+    refused(&operator.perform(&promote(Region::B, &b, Lsn(here.0 + (1 << 30))), SOON).await, "is wanted");
+    refused(&operator.perform(&promote(Region::A, &a, here), SOON).await, "no replica");
     // URLs that were swapped: the replica's identity, and the primary answers.
-    refused(&operator.perform(&promote(Region::A, &b, here), soon()).await, "port");
-    let by_monitor = actuator(&pair, Role::Monitor).perform(&promote(Region::B, &b, here), soon()).await;
+    refused(&operator.perform(&promote(Region::A, &b, here), SOON).await, "port");
+    let by_monitor = actuator(&pair, Role::Monitor).perform(&promote(Region::B, &b, here), SOON).await;
     refused(&by_monitor, "42501");
-    let late = operator.perform(&promote(Region::B, &b, here), Instant::now()).await;
+    let late = operator.perform(&promote(Region::B, &b, here), Duration::ZERO).await;
     assert!(matches!(late, Outcome::NotSent { .. }), "{late:?}");
     assert_eq!(ask(&pair, Side::B, "pg_is_in_recovery()").await, "true", "none of them promoted it");
 
     let mut watching = Monitor::connect(&endpoint(&pair, Side::B, Role::Monitor), LIMIT).await.unwrap();
     pair.pause_replay(Side::B).await.unwrap();
-    let done = operator.perform(&promote(Region::B, &b, here), soon()).await;
+    let done = operator.perform(&promote(Region::B, &b, here), SOON).await;
     assert!(matches!(done, Outcome::Done { .. }), "{done:?}");
     until(&pair, Side::B, "NOT pg_is_in_recovery()").await;
     // At once, over the session of before, and although the control file lags.
     let sample = watching.look().await.unwrap().sample;
     assert_eq!((sample.timeline, sample.primary().is_some()), (Timeline(2), true));
     assert_eq!(sample.identity, b, "it is the same server");
-    let again = operator.perform(&promote(Region::B, &b, here), soon()).await;
+    let again = operator.perform(&promote(Region::B, &b, here), SOON).await;
     let Outcome::Already { reply } = &again else { panic!("{again:?}") };
     assert!(reply.contains("timeline 2"), "{reply}");
-    refused(&operator.perform(&promote(Region::B, &other_system, here), soon()).await, "system identifier");
+    refused(&operator.perform(&promote(Region::B, &other_system, here), SOON).await, "system identifier");
 }
 
 #[tokio::test]
@@ -68,8 +71,40 @@ async fn what_cannot_be_reached_was_not_sent() {
     let operator = actuator(&pair, Role::Operator);
     let fence = Effect::FenceDatabase { side: Region::B, identity: b.clone() };
     for effect in [promote(Region::B, &b, Lsn(0)), fence] {
-        let outcome = operator.perform(&effect, soon()).await;
+        let outcome = operator.perform(&effect, SOON).await;
         assert!(matches!(&outcome, Outcome::NotSent { reason } if reason.contains("refused")), "{outcome:?}");
+    }
+}
+
+/// A server that lets anybody in and then gives no answer: its line breaks, or it stays silent.
+async fn mute(breaks: bool) -> DatabaseEndpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://nobody@{}/argo?sslmode=disable", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut line, _)) = listener.accept().await {
+            let mut startup = vec![0; usize::try_from(line.read_u32().await.unwrap()).unwrap() - 4];
+            line.read_exact(&mut startup).await.unwrap();
+            // AuthenticationOk, BackendKeyData, ReadyForQuery (PostgreSQL documentation, "Message Formats").
+            line.write_all(b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I").await.unwrap();
+            let mut statement = [0; 4096];
+            while line.read(&mut statement).await.is_ok_and(|length| length > 0) && !breaks {}
+        }
+    });
+    DatabaseEndpoint { url, password: PasswordSource::None }
+}
+
+#[tokio::test]
+async fn a_promotion_that_nobody_answers_is_unknown_and_never_failed() {
+    let identity = DatabaseIdentity { system: SystemId(1), address: None, port: 5432 };
+    for breaks in [true, false] {
+        let server = Some(mute(breaks).await);
+        let operator = Actuator::new(PerSide::new(server.clone(), server), Duration::from_millis(500));
+        let sent = operator.perform(&promote(Region::B, &identity, Lsn(0)), SOON).await;
+        assert!(matches!(sent, Outcome::Unknown { .. }), "{breaks}: {sent:?}");
+        // The fence asks first who answers: nothing was changed yet.
+        let fence = Effect::FenceDatabase { side: Region::A, identity: identity.clone() };
+        let asked = operator.perform(&fence, SOON).await;
+        assert!(matches!(asked, Outcome::NotSent { .. }), "{breaks}: {asked:?}");
     }
 }
 
@@ -81,15 +116,15 @@ async fn the_fence_holds_who_does_not_break_it_and_stays_on_its_server() {
     let (a, b) = (identity(&pair, Side::A).await, identity(&pair, Side::B).await);
     let operator = actuator(&pair, Role::Operator);
     let fence = |side, of: &DatabaseIdentity| Effect::FenceDatabase { side, identity: of.clone() };
-    refused(&operator.perform(&fence(Region::A, &b), soon()).await, "port");
-    refused(&operator.perform(&fence(Region::B, &b), soon()).await, "replica");
-    refused(&actuator(&pair, Role::Monitor).perform(&fence(Region::A, &a), soon()).await, "42501");
+    refused(&operator.perform(&fence(Region::A, &b), SOON).await, "port");
+    refused(&operator.perform(&fence(Region::B, &b), SOON).await, "replica");
+    refused(&actuator(&pair, Role::Monitor).perform(&fence(Region::A, &a), SOON).await, "42501");
     assert!(look(&endpoint(&pair, Side::A, Role::Monitor)).await.sample.accepts_writes());
 
     let mut argo = pair.connect(Side::A, Role::Argo).await.unwrap();
     let mut admin = pair.connect(Side::A, Role::Admin).await.unwrap();
     let before: Lsn = ask(&pair, Side::A, "pg_current_wal_lsn()").await.parse().unwrap();
-    let done = operator.perform(&fence(Region::A, &a), soon()).await;
+    let done = operator.perform(&fence(Region::A, &a), SOON).await;
     let Outcome::Done { reply, previous: Some(Previous::LogEnd { value, .. }) } = &done else { panic!("{done:?}") };
     assert!(*value >= before, "{value} {before}");
     assert!(reply.contains("1 stayed") && reply.contains("postgres (pid"), "{reply}");
@@ -109,12 +144,12 @@ async fn the_fence_holds_who_does_not_break_it_and_stays_on_its_server() {
     sqlx::raw_sql(write).execute(&mut meant).await.unwrap();
 
     drop(admin);
-    let again = operator.perform(&fence(Region::A, &a), soon()).await;
+    let again = operator.perform(&fence(Region::A, &a), SOON).await;
     assert!(matches!(&again, Outcome::Done { reply, .. } if reply.contains("before")), "{again:?}");
     let unfence = Effect::UnfenceDatabase { side: Region::A, identity: a.clone() };
-    assert!(matches!(operator.perform(&unfence, soon()).await, Outcome::Done { .. }));
+    assert!(matches!(operator.perform(&unfence, SOON).await, Outcome::Done { .. }));
     sql(&pair, Side::A, Role::Argo, write).await.unwrap();
     assert!(look(&endpoint(&pair, Side::A, Role::Monitor)).await.sample.accepts_writes());
     let wrong = Effect::UnfenceDatabase { side: Region::A, identity: b };
-    refused(&operator.perform(&wrong, soon()).await, "port");
+    refused(&operator.perform(&wrong, SOON).await, "port");
 }

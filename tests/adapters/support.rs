@@ -1,6 +1,6 @@
 //! What the tests of the database adapter share.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use leeward::adapters::postgres::{Actuator, Look, Monitor};
 use leeward::domain::database::DatabaseIdentity;
@@ -29,9 +29,8 @@ pub fn actuator(pair: &Pair, role: Role) -> Actuator {
     Actuator::new(PerSide::new(of(Side::A), of(Side::B)), LIMIT)
 }
 
-pub fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(30)
-}
+/// A deadline that is not met by chance.
+pub const SOON: Duration = Duration::from_secs(30);
 
 /// Runs SQL as a role, in a session of its own.
 pub async fn sql(pair: &Pair, side: Side, role: Role, text: &str) -> Result<(), sqlx::Error> {

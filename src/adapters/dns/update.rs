@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hickory_proto::op::{Message, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::tsig::TsigError;
@@ -47,9 +47,10 @@ impl Actuator {
         Actuator { endpoints }
     }
 
-    /// Performs an effect. The update is not sent any more after `deadline`.
-    pub async fn perform(&self, effect: &Effect, deadline: Instant) -> Outcome {
-        let deadline = Deadline::new(deadline);
+    /// Performs an effect. It ends within `deadline`, and the update is not sent after it, even if this process was
+    /// stopped meanwhile.
+    pub async fn perform(&self, effect: &Effect, deadline: Duration) -> Outcome {
+        let deadline = Deadline::within(deadline);
         match self.change(effect) {
             Ok(change) => self.switch(&change, deadline).await.unwrap_or_else(|outcome| outcome),
             Err(reason) => Outcome::NotSent { reason },
@@ -81,7 +82,7 @@ impl Actuator {
     }
 
     async fn switch(&self, change: &Change<'_>, deadline: Deadline) -> Result<Outcome, Outcome> {
-        let standing = self.standing(change).await?;
+        let standing = self.standing(change, deadline).await?;
         if standing.addresses == change.wanted {
             return Ok(Outcome::Already { reply: format!("{} has {}", change.name, list(&standing.addresses)) });
         }
@@ -119,7 +120,7 @@ impl Actuator {
                     ttl_seconds: standing.ttl,
                 }),
             }),
-            ResponseCode::NXRRSet | ResponseCode::YXRRSet => match self.standing(change).await {
+            ResponseCode::NXRRSet | ResponseCode::YXRRSet => match self.standing(change, deadline).await {
                 Ok(now) => Err(stands_otherwise(change, &now.addresses)),
                 Err(_) => Err(Outcome::Refused { reason: "something else stands there by now".to_owned() }),
             },
@@ -128,9 +129,13 @@ impl Actuator {
     }
 
     /// What stands there at the server that takes the change.
-    async fn standing(&self, change: &Change<'_>) -> Result<Found, Outcome> {
+    async fn standing(&self, change: &Change<'_>, deadline: Deadline) -> Result<Found, Outcome> {
         let name = change.name.to_utf8();
-        match addresses(&change.update.server, &name, ServerKind::Authoritative).await {
+        let asked = addresses(&change.update.server, &name, ServerKind::Authoritative);
+        let Ok(found) = tokio::time::timeout(deadline.left(), asked).await else {
+            return Err(Outcome::NotSent { reason: "its time was over before it could be sent".to_owned() });
+        };
+        match found {
             Ok(found) => Ok(found),
             Err(error) if error.no_such_name() => Ok(Found { addresses: BTreeSet::new(), ttl: 0, alias: false }),
             Err(error) => {

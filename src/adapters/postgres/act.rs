@@ -3,7 +3,7 @@
 //! The server itself proves that it is the one that was meant. Promotion asks for it in the statement that promotes;
 //! ALTER SYSTEM takes no condition and no transaction, so there the same session is asked right before and after.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::fence;
 use super::standing::{ActSession, Failure};
@@ -29,9 +29,10 @@ impl Actuator {
         Actuator { operators, timeout }
     }
 
-    /// Performs an effect. What changes something is not sent any more after `deadline`.
-    pub async fn perform(&self, effect: &Effect, deadline: Instant) -> Outcome {
-        let deadline = Deadline::new(deadline);
+    /// Performs an effect. It ends within `deadline`, and what changes something is not sent after it, even if this
+    /// process was stopped meanwhile.
+    pub async fn perform(&self, effect: &Effect, deadline: Duration) -> Outcome {
+        let deadline = Deadline::within(deadline);
         match effect {
             Effect::Promote { side, identity, at_least } => match self.session(*side, deadline).await {
                 Ok(session) => promote(session, identity, *at_least).await,

@@ -173,6 +173,7 @@ impl ActSession {
     }
 
     pub(super) async fn close(self) {
-        let _ = timeout(self.limit, self.session.connection.close()).await;
+        let bound = self.limit.min(self.deadline.left());
+        let _ = timeout(bound, self.session.connection.close()).await;
     }
 }

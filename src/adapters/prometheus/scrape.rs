@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, Url, redirect};
 
 use super::BODY_BYTES_MAX;
+use crate::adapters::http_error::innermost_cause;
 use crate::domain::freshness::{ErrorKind, SourceError};
 use crate::domain::text::clean_to;
 
@@ -73,7 +74,7 @@ impl Scraper {
     }
 
     fn explain(&self, error: reqwest::Error) -> SourceError {
-        let words = cause(&error);
+        let words = innermost_cause(&error);
         let kind = if error.is_timeout() {
             return self.say(ErrorKind::Timeout, "no answer in time");
         } else if error.is_dns() || words.contains("failed to lookup address") {
@@ -89,13 +90,4 @@ impl Scraper {
         };
         self.say(kind, &words)
     }
-}
-
-/// The innermost cause: the outer ones only say that a request failed, and repeat the URL.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(next) = innermost.source() {
-        innermost = next;
-    }
-    innermost.to_string()
 }
