@@ -3,13 +3,16 @@
 //! `observe` reads with a client that cannot write; `act` writes, each time after proving which cluster answers and with a
 //! precondition that the server itself checks.
 
+mod backoff;
 mod call;
 mod client;
 mod controllers;
 mod crons;
+mod cursor;
 mod details;
 mod exec_plugin;
 mod failure;
+mod kind;
 mod leases;
 mod merge;
 mod nodes;
@@ -31,4 +34,8 @@ pub use observe::{Observe, Wanted, observe};
 pub use read_only::{Access, ReadOnlyRefused};
 
 #[cfg(test)]
+mod mock;
+#[cfg(test)]
 mod real;
+#[cfg(test)]
+mod watch_tests;
