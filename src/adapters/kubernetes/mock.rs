@@ -52,7 +52,8 @@ pub struct Mock {
     pub endpoints: RegionEndpoints,
     log: Arc<Mutex<Vec<Request>>>,
     accepting: tokio::task::JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    url: String,
 }
 
 impl Drop for Mock {
@@ -110,7 +111,16 @@ impl Mock {
         let folder = tempfile::tempdir().unwrap();
         let endpoints = endpoints(folder.path(), &url);
         let dialer = Dialer::open(&endpoints, Access::MayWrite, limit).await.unwrap();
-        Mock { dialer, endpoints, log, accepting, _folder: folder }
+        Mock { dialer, endpoints, log, accepting, folder, url }
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Writes the kubeconfig again.
+    pub fn write_kubeconfig(&self) {
+        endpoints(self.folder.path(), &self.url);
     }
 
     pub fn requests(&self) -> Vec<Request> {
