@@ -3,6 +3,7 @@
 
 use super::failure::CallError;
 use super::wire::StatusBody;
+use crate::domain::Timestamp;
 use flate2::read::MultiGzDecoder;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{Method, Request, Response};
@@ -51,25 +52,34 @@ pub struct Ask<'a> {
     pub body: Option<(&'a str, Vec<u8>)>,
     /// Longest wait for the whole answer; None: the usual one.
     pub limit: Option<Duration>,
+    /// Not to be sent after this moment, by the wall clock: a process that was stopped meanwhile, or a machine that
+    /// slept, must not send what was right before. The monotonic clock does not count a machine's sleep.
+    pub not_after: Option<Timestamp>,
 }
 
 impl<'a> Ask<'a> {
     /// A GET of plain JSON.
     #[must_use]
     pub fn get(path: &'a str) -> Ask<'a> {
-        Ask { method: Method::GET, path, accept: JSON, body: None, limit: None }
+        Ask { method: Method::GET, path, accept: JSON, body: None, limit: None, not_after: None }
     }
 
     /// A request with a JSON body; `media` is the body's type.
     #[must_use]
     pub fn with_body(method: Method, path: &'a str, media: &'a str, body: &serde_json::Value) -> Ask<'a> {
-        Ask { method, path, accept: JSON, body: Some((media, body.to_string().into_bytes())), limit: None }
+        Ask { method, body: Some((media, body.to_string().into_bytes())), ..Ask::get(path) }
     }
 
     /// With these media types wanted.
     #[must_use]
     pub fn accepting(self, accept: &'a str) -> Ask<'a> {
         Ask { accept, ..self }
+    }
+
+    /// Not to be sent after `moment`.
+    #[must_use]
+    pub fn not_after(self, moment: Timestamp) -> Ask<'a> {
+        Ask { not_after: Some(moment), ..self }
     }
 
     /// With this limit.
@@ -173,6 +183,9 @@ impl Server {
         };
         let request =
             request.body(body).map_err(|error| CallError::not_a_request(self, ask.path, &error.to_string()))?;
+        if ask.not_after.is_some_and(|moment| Timestamp::now() > moment) {
+            return Err(CallError::too_late(self, ask.path));
+        }
         let response = self.client.send(request).await.map_err(|error| CallError::transport(self, &error))?;
         let status = response.status();
         if status.is_success() {

@@ -1,6 +1,6 @@
 //! CronWorkflows. Asked for whole: their table has only a name and an age, and they are few.
 
-use super::watch::{Form, Item, Kind};
+use super::kind::{Form, Item, Kind};
 use super::wire::{Meta, list_at, text_at, time_at};
 use crate::domain::cron::CronRow;
 use crate::domain::kubernetes::ObjectKey;

@@ -54,6 +54,13 @@ impl CallError {
         CallError::new(ErrorKind::Protocol, &text, Reached::Answered)
     }
 
+    /// It was not sent in time, and must not be any more.
+    #[must_use]
+    pub fn too_late(server: &Server, path: &str) -> CallError {
+        let text = format!("too late for {}{}: this process was held up", server.url(), short(path));
+        CallError::new(ErrorKind::Timeout, &text, Reached::Never)
+    }
+
     /// What was to be asked is not a request, for instance by a name with odd characters.
     #[must_use]
     pub fn not_a_request(server: &Server, path: &str, why: &str) -> CallError {

@@ -5,7 +5,7 @@
 //! and a later relist of one becomes its differences. The table is right only up to the moment that its slowest watch
 //! is; every fact carries that time.
 
-use super::watch::{Kind, Told};
+use super::kind::{Kind, Told};
 use crate::domain::Timestamp;
 use crate::domain::observation::{Change, Fact};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Nodes: ready, cordoned, and how much CPU they can give.
 
-use super::watch::{Form, Item, Kind};
+use super::kind::{Form, Item, Kind};
 use super::wire::{Meta, list_at};
 use crate::domain::kubernetes::NodeRow;
 use crate::domain::observation::{Change, Fact, Watched};

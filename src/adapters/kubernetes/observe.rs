@@ -1,10 +1,12 @@
 //! Watches over everything that is observed in one region: starts it, restarts what ends, makes new connections when old
 //! ones are dead and reads credentials again when they are refused, and stops it all when nobody listens any more.
 
+use super::backoff::Backoff;
 use super::call::Server;
 use super::client::Dialer;
 use super::crons::Crons;
 use super::details::{self, Noted};
+use super::kind::{Collection, Kind, Told};
 use super::merge::Merge;
 use super::nodes::Nodes;
 use super::open_run;
@@ -13,7 +15,7 @@ use super::read_only::Access;
 use super::rights::{self, argo_path};
 use super::runs::Runs;
 use super::templates::Templates;
-use super::watch::{Backoff, Closed, Collection, Follow, Kind, SILENCE, Told};
+use super::watch::{Closed, Follow, SILENCE};
 use crate::domain::Timestamp;
 use crate::domain::endpoints::{Intervals, RegionEndpoints};
 use crate::domain::freshness::{ErrorKind, Source, SourceError};

@@ -2,10 +2,11 @@
 //! inside the object, or in the database.
 
 use super::call::gunzip;
+use super::kind::{Collection, Form, Item, Kind, Told};
 use super::observe::{Post, Wanted};
 use super::rights::argo_path;
 use super::runs;
-use super::watch::{Closed, Collection, Follow, Form, Item, Kind, SILENCE, Told};
+use super::watch::{Closed, Follow, SILENCE};
 use super::wire::{Meta, escape, text_at, time_at};
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::{Change, Fact, Watched};

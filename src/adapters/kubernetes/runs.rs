@@ -1,6 +1,6 @@
 //! Workflows: rows of the server's table, or of metadata when it has no tables. `status.nodes` never comes over the line.
 
-use super::watch::{Form, Item, Kind};
+use super::kind::{Form, Item, Kind};
 use super::wire::{Meta, list_at, text_at, time_at};
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::{Change, Fact, Watched};

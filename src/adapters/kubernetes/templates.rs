@@ -1,6 +1,6 @@
 //! WorkflowTemplates and ClusterWorkflowTemplates, by metadata: parity between regions compares generations.
 
-use super::watch::{Form, Item, Kind};
+use super::kind::{Form, Item, Kind};
 use super::wire::Meta;
 use crate::domain::cron::TemplateRow;
 use crate::domain::kubernetes::ObjectKey;

@@ -7,22 +7,17 @@
 //! a second watch is opened from the same version before the first is dropped. A stuck watch is found so, and a quiet
 //! one costs one request.
 
+use super::backoff::{Backoff, jitter};
 use super::call::{Ask, Lines, Server};
+use super::cursor::{Cursor, Event, columns_of, read_row};
 use super::failure::CallError;
+use super::kind::{Collection, Item, Kind, Told};
 use super::observe::Beat;
-use super::wire::{Meta, Page, StatusBody, TableRow, escape};
+use super::wire::Page;
 use crate::domain::Timestamp;
-use crate::domain::freshness::SourceError;
-use crate::domain::observation::{Change, Fact, Watched};
-use serde::Deserialize;
-use serde_json::Value;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-
-/// Objects asked for in one page. kubectl's and client-go's own number.
-pub const PAGE: usize = 500;
 
 /// Silence after which a watch is checked.
 pub const SILENCE: Duration = Duration::from_secs(30);
@@ -35,150 +30,6 @@ const HEALTHY: Duration = Duration::from_secs(5);
 
 /// Longest wait for a page. A page can be much more than the usual answer.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The form in which objects are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Printed columns and metadata. Falls back to metadata, then to whole objects, if the server has no tables.
-    Table,
-    /// Metadata only.
-    Metadata,
-    /// Whole objects.
-    Object,
-}
-
-impl Form {
-    fn list(self) -> &'static str {
-        match self {
-            Form::Table => {
-                "application/json;as=Table;g=meta.k8s.io;v=v1,\
-                 application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
-            }
-            Form::Metadata => "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
-            Form::Object => "application/json",
-        }
-    }
-
-    fn watch(self) -> &'static str {
-        match self {
-            Form::Table => {
-                "application/json;as=Table;g=meta.k8s.io;v=v1,\
-                 application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-            }
-            Form::Metadata => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
-            Form::Object => "application/json",
-        }
-    }
-}
-
-/// One object as the server sent it.
-#[derive(Debug, Clone, Copy)]
-pub enum Item<'a> {
-    /// A row of a Table.
-    Row {
-        /// Headings of the columns.
-        columns: &'a [String],
-        /// Its cells.
-        cells: &'a [Value],
-        /// Metadata.
-        meta: &'a Meta,
-    },
-    /// A plain object, whole or metadata only.
-    Object(&'a Value),
-}
-
-/// A kind that is watched.
-pub trait Kind: Send + Sync + 'static {
-    /// Key of a row.
-    type Key: Ord + Clone + Send + Sync + 'static;
-    /// A row.
-    type Row: Send + 'static;
-    /// Its name in facts.
-    const WATCHED: Watched;
-    /// The form asked for.
-    const FORM: Form;
-
-    /// Reads one object; None if it cannot be told what it is.
-    fn read(item: Item<'_>) -> Option<(Self::Key, Self::Row)>;
-
-    /// The fact of a change.
-    fn fact(change: Change<Self::Key, Self::Row>) -> Fact;
-}
-
-/// What one loop tells.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Told<K, V> {
-    /// The whole list.
-    Listed(Vec<(K, V)>),
-    /// New or changed.
-    Applied(K, V),
-    /// Gone.
-    Deleted(K),
-    /// Complete up to this moment.
-    Confirmed(Timestamp),
-    /// Cannot be had.
-    Refused(SourceError),
-}
-
-/// What a loop watches: a collection's path and a selector, if any.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Collection {
-    /// Such as `/apis/argoproj.io/v1alpha1/workflows`.
-    pub path: String,
-    /// Such as `fieldSelector=metadata.name%3Dx`; empty for all.
-    pub selector: String,
-}
-
-impl Collection {
-    /// All objects at `path`.
-    #[must_use]
-    pub fn all(path: impl Into<String>) -> Collection {
-        Collection { path: path.into(), selector: String::new() }
-    }
-
-    fn page(&self, next: &str) -> String {
-        let mut path = format!("{}?limit={PAGE}", self.path);
-        if !self.selector.is_empty() {
-            path = format!("{path}&{}", self.selector);
-        }
-        if next.is_empty() { path } else { format!("{path}&continue={}", escape(next)) }
-    }
-
-    fn watch(&self, version: &str) -> String {
-        let mut path = format!("{}?watch=1&allowWatchBookmarks=true&resourceVersion={}", self.path, escape(version));
-        if !self.selector.is_empty() {
-            path = format!("{path}&{}", self.selector);
-        }
-        path
-    }
-}
-
-/// Pause before the next try: doubles from half a second to fifteen, with full jitter, so that many consoles do not come
-/// back to a sick server in step.
-#[derive(Debug, Default)]
-pub struct Backoff {
-    tries: u32,
-}
-
-impl Backoff {
-    /// The next pause.
-    pub fn next(&mut self) -> Duration {
-        let whole = Duration::from_millis(500).saturating_mul(1 << self.tries.min(5)).min(Duration::from_secs(15));
-        self.tries = self.tries.saturating_add(1);
-        jitter(whole)
-    }
-
-    /// It works again.
-    pub fn reset(&mut self) {
-        self.tries = 0;
-    }
-}
-
-/// Anything from nothing to `whole`. The standard library's hasher keys are random enough for that.
-pub(super) fn jitter(whole: Duration) -> Duration {
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    whole.mul_f64(f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX))
-}
 
 /// The receiving side is gone: everything ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,7 +147,7 @@ impl<K: Kind> Follow<K> {
 
     /// Watches from `version` until the list must be asked for again.
     async fn watch(&mut self, version: String, backoff: &mut Backoff) -> Result<(), Closed> {
-        let mut cursor = Cursor { version, columns: Vec::new(), unreadable: 0 };
+        let mut cursor = Cursor::at(version);
         loop {
             let server = self.servers.borrow_and_update().clone();
             let opened = Instant::now();
@@ -326,7 +177,7 @@ impl<K: Kind> Follow<K> {
     }
 
     async fn open(&self, server: &Server, cursor: &Cursor) -> Result<Lines, CallError> {
-        let path = self.collection.watch(&cursor.version);
+        let path = self.collection.watch(cursor.version());
         server.lines(Ask::get(&path).accepting(K::FORM.watch())).await
     }
 
@@ -372,7 +223,7 @@ impl<K: Kind> Follow<K> {
     async fn check(&mut self, lines: &mut Lines, cursor: &Cursor, heard: Instant) -> Result<Check, Closed> {
         let beat = self.beats.borrow().clone();
         let Some(beat) = beat.filter(|beat| beat.asked > heard) else { return Ok(Check::Later) };
-        match (beat.version, cursor.version.parse::<u64>().ok()) {
+        match (beat.version, cursor.version().parse::<u64>().ok()) {
             (Some(theirs), Some(ours)) if theirs == ours => {
                 self.tell(Told::Confirmed(beat.at)).await?;
                 return Ok(Check::Fine);
@@ -403,7 +254,7 @@ impl<K: Kind> Follow<K> {
 
     /// Takes one event. Some: the watch is over.
     async fn event(&self, line: &[u8], cursor: &mut Cursor) -> Result<Option<Ended>, Closed> {
-        match cursor.take::<K>(line) {
+        match cursor.take::<K>(line, Timestamp::now()) {
             Event::Told(all) => {
                 for told in all {
                     self.tell(told).await?;
@@ -425,115 +276,4 @@ enum Check {
     Later,
     Heard(Vec<u8>),
     Ended(Ended),
-}
-
-/// Where a watch stands.
-#[derive(Debug)]
-pub struct Cursor {
-    version: String,
-    columns: Vec<String>,
-    unreadable: u32,
-}
-
-/// What an event meant.
-enum Event<K, V> {
-    Told(Vec<Told<K, V>>),
-    Error(StatusBody),
-    Relist,
-}
-
-/// The beginning of every event: enough to know what follows.
-#[derive(Deserialize)]
-struct Head {
-    #[serde(rename = "type", default)]
-    event: String,
-    #[serde(default)]
-    object: HeadObject,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct HeadObject {
-    kind: String,
-    metadata: HeadMeta,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct HeadMeta {
-    resource_version: String,
-}
-
-#[derive(Deserialize)]
-struct Carrying<T> {
-    object: T,
-}
-
-impl Cursor {
-    fn take<K: Kind>(&mut self, line: &[u8]) -> Event<K::Key, K::Row> {
-        let Ok(head) = serde_json::from_slice::<Head>(line) else { return self.unreadable() };
-        match head.event.as_str() {
-            "ERROR" => {
-                let status = serde_json::from_slice::<Carrying<StatusBody>>(line).map(|c| c.object).unwrap_or_default();
-                if status.code == 410 { Event::Relist } else { Event::Error(status) }
-            }
-            "BOOKMARK" => {
-                self.advance(&head.object.metadata.resource_version);
-                Event::Told(vec![Told::Confirmed(Timestamp::now())])
-            }
-            "ADDED" | "MODIFIED" | "DELETED" => {
-                let read = if head.object.kind == "Table" { self.table::<K>(line) } else { plain::<K>(line) };
-                let Some((version, rows)) = read else { return self.unreadable() };
-                self.advance(if version.is_empty() { &head.object.metadata.resource_version } else { &version });
-                self.unreadable = 0;
-                let told =
-                    |(key, row)| if head.event == "DELETED" { Told::Deleted(key) } else { Told::Applied(key, row) };
-                Event::Told(rows.into_iter().map(told).collect())
-            }
-            // A kind of event that is not known yet. It carries nothing we could act on.
-            _ => Event::Told(Vec::new()),
-        }
-    }
-
-    fn advance(&mut self, version: &str) {
-        if !version.is_empty() {
-            version.clone_into(&mut self.version);
-        }
-    }
-
-    /// An event that cannot be read: what it said is missing now, so only a new list is right.
-    fn unreadable<K, V>(&mut self) -> Event<K, V> {
-        self.unreadable += 1;
-        tracing::warn!(count = self.unreadable, "an event of a watch cannot be read; listing again");
-        Event::Relist
-    }
-
-    fn table<K: Kind>(&mut self, line: &[u8]) -> Option<(String, Vec<(K::Key, K::Row)>)> {
-        let page = serde_json::from_slice::<Carrying<Page>>(line).ok()?.object;
-        if page.column_definitions.as_ref().is_some_and(|columns| !columns.is_empty()) {
-            self.columns = columns_of(&page);
-        }
-        let rows = page.rows.unwrap_or_default();
-        let version = rows.last().and_then(|row| row.object.as_ref()).map(|o| o.metadata.resource_version.clone());
-        let read = rows.iter().filter_map(|row| read_row::<K>(&self.columns, row)).collect();
-        Some((version.unwrap_or_default(), read))
-    }
-}
-
-fn plain<K: Kind>(line: &[u8]) -> Option<(String, Vec<(K::Key, K::Row)>)> {
-    let object = serde_json::from_slice::<Carrying<Value>>(line).ok()?.object;
-    let meta = Meta::of(&object)?;
-    Some((meta.resource_version, K::read(Item::Object(&object)).into_iter().collect()))
-}
-
-fn columns_of(page: &Page) -> Vec<String> {
-    page.column_definitions.iter().flatten().map(|column| column.name.clone()).collect()
-}
-
-fn read_row<K: Kind>(columns: &[String], row: &TableRow) -> Option<(K::Key, K::Row)> {
-    let meta = &row.object.as_ref()?.metadata;
-    if meta.name.is_empty() {
-        return None;
-    }
-    K::read(Item::Row { columns, cells: row.cells.as_deref().unwrap_or_default(), meta })
 }
