@@ -42,7 +42,7 @@ pub fn alarms(fleet: &Fleet, facts: &RunFacts) -> Vec<Alarm> {
 fn silent(fleet: &Fleet, source: Source) -> Option<Alarm> {
     let health = fleet.health(source);
     let error = health.error.as_ref()?;
-    if error.kind == ErrorKind::NotConfigured {
+    if error.kind == ErrorKind::NotConfigured || (matches!(source, Source::Metrics(_)) && nothing_to_scrape(fleet, source)) {
         return None;
     }
     let fresh = health.freshness(fleet.now);
@@ -59,4 +59,10 @@ fn silent(fleet: &Fleet, source: Source) -> Option<Alarm> {
         text: format!("{} {fresh}: {}", source.word(), error.text),
         advice: String::new(),
     })
+}
+
+/// Controllers that are held at 0 have no metrics, and that is as it should be.
+fn nothing_to_scrape(fleet: &Fleet, source: Source) -> bool {
+    let region = source.side().map(|side| fleet.region(side));
+    region.and_then(|region| region.live_controllers(fleet.now)).is_some_and(|controllers| controllers.wanted() == 0)
 }

@@ -81,8 +81,10 @@ fn region(out: &mut String, fleet: &Fleet, region: &Region) {
 }
 
 fn metrics(fleet: &Fleet, region: &Region) -> String {
+    let held = region.live_controllers(fleet.now).is_some_and(|controllers| controllers.wanted() == 0);
     match region.metrics.as_ref().map(|known| &known.value) {
         Some(None) => "no controller to scrape".to_owned(),
+        None if held => "no controller to scrape".to_owned(),
         _ => health(fleet, Source::Metrics(region.side)),
     }
 }

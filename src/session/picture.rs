@@ -6,7 +6,7 @@ use super::memory::Notes;
 use super::setup::Setup;
 use super::sources::Sources;
 use crate::domain::fleet::Fleet;
-use crate::domain::freshness::{ErrorKind, Source};
+use crate::domain::freshness::Source;
 use crate::domain::region::Side;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,8 +132,10 @@ fn settled(fleet: &Fleet) -> bool {
         let database_down = region.database_health.error.is_some();
         let operator = region.operator.is_some() || !fleet.policy.regions.get(side).operator_configured;
         let archive = region.archive.as_ref().is_some_and(|known| !known.remembered);
-        let metrics = told(Source::Metrics(side))
-            || region.metrics_health.error.as_ref().is_some_and(|e| e.kind == ErrorKind::NotConfigured);
+        // Controllers that are scaled to 0 are not scraped; until that is known, a refused scrape is no answer.
+        let held = region.live_controllers(fleet.now).is_some_and(|controllers| controllers.wanted() == 0);
+        let scraped = region.metrics.as_ref().is_some_and(|known| known.value.is_none());
+        let metrics = if held { scraped } else { told(Source::Metrics(side)) };
         told(Source::Kubernetes(side))
             && lists
             && told(Source::Database(side))

@@ -69,7 +69,7 @@ impl Setup {
 #[must_use]
 pub fn operator() -> String {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).or_else(|_| std::env::var("LOGNAME"));
-    let user = user.unwrap_or_else(|_| format!("uid-{}", rustix::process::getuid().as_raw()));
+    let user = user.ok().or_else(account).unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
     let name = rustix::system::uname();
     let host = name.nodename().to_string_lossy();
     let host = host.split('.').next().unwrap_or_default();
@@ -77,6 +77,14 @@ pub fn operator() -> String {
         text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).take(40).collect()
     };
     format!("{}@{}", word(&user), word(host))
+}
+
+/// The account's name, where the environment does not say it, as under a service manager.
+fn account() -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    let line = accounts.lines().find(|line| line.split(':').nth(2) == Some(uid.as_str()))?;
+    line.split(':').next().map(str::to_owned)
 }
 
 fn region(region: &RegionSettings) -> RegionEndpoints {
