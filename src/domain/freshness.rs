@@ -181,6 +181,8 @@ pub struct SourceHealth {
     pub failing_since: Option<Timestamp>,
     /// What the newest failed try said. None while it answers.
     pub error: Option<SourceError>,
+    /// The times come from an earlier process's notes: until this process has had an answer, they are never fresh.
+    pub remembered: bool,
     /// Its limits.
     pub limits: Limits,
 }
@@ -189,7 +191,7 @@ impl SourceHealth {
     /// A source that has not been asked yet.
     #[must_use]
     pub fn new(limits: Limits) -> SourceHealth {
-        SourceHealth { last_answer: None, latency: None, failing_since: None, error: None, limits }
+        SourceHealth { last_answer: None, latency: None, failing_since: None, error: None, remembered: false, limits }
     }
 
     /// Takes an answer that came at `at`.
@@ -198,12 +200,29 @@ impl SourceHealth {
         self.latency = Some(latency);
         self.failing_since = None;
         self.error = None;
+        self.remembered = false;
     }
 
     /// Takes a failed try that began at `began`: that is the moment from which nothing is known any more.
     pub fn failed(&mut self, began: Timestamp, error: SourceError) {
         self.failing_since.get_or_insert(began);
         self.error = Some(error);
+    }
+
+    /// Takes an earlier process's notes, unless this one has had an answer. Its own first failure stands, since nothing
+    /// failed between the two that it knows of; the noted one is earlier and starts the outage.
+    pub fn recall(&mut self, noted: Heard) {
+        if self.last_answer.is_none() {
+            self.last_answer = noted.last_answer;
+            self.failing_since = noted.failing_since.or(self.failing_since);
+            self.remembered = true;
+        }
+    }
+
+    /// What to note for a later process.
+    #[must_use]
+    pub fn heard(&self) -> Heard {
+        Heard { last_answer: self.last_answer, failing_since: self.failing_since }
     }
 
     /// The verdict at `now`.
@@ -216,7 +235,7 @@ impl SourceHealth {
             None => Freshness::Blind,
             Some(at) => {
                 let age = since(at, now);
-                if age >= self.limits.stale {
+                if self.remembered || age >= self.limits.stale {
                     Freshness::Stale(age)
                 } else if age >= self.limits.late {
                     Freshness::Late(age)
@@ -232,6 +251,15 @@ impl SourceHealth {
     pub fn usable(&self, now: Timestamp) -> bool {
         self.freshness(now).usable()
     }
+}
+
+/// When a source last answered, and since when it does not: what outlives a process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// Last answer.
+    pub last_answer: Option<Timestamp>,
+    /// First failed try since then.
+    pub failing_since: Option<Timestamp>,
 }
 
 /// A value with the moment it was true, and whether it comes from this process or from an earlier one's notes.
@@ -286,6 +314,17 @@ mod tests {
         assert_eq!(health.failing_since, Some(at(102)));
         health.answered(at(120), Duration::ZERO);
         assert_eq!((health.failing_since, health.error.clone()), (None, None));
+    }
+
+    #[test]
+    fn what_an_earlier_process_heard_is_never_fresh_and_starts_the_outage() {
+        let mut health = SourceHealth::new(Limits::asked_every(Duration::from_secs(2)));
+        health.recall(Heard { last_answer: Some(at(99)), failing_since: Some(at(100)) });
+        assert_eq!(health.freshness(at(100)), Freshness::Stale(Duration::from_secs(1)));
+        health.failed(at(110), SourceError::new(ErrorKind::Timeout, "no answer"));
+        assert_eq!(health.failing_since, Some(at(100)));
+        health.answered(at(120), Duration::ZERO);
+        assert_eq!(health.freshness(at(120)).word(), "LIVE");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::cron::CronRow;
 use super::database::{ArchiveFacts, DatabaseSample};
 use super::fleet::Fleet;
 use super::fleet::region::Region;
-use super::freshness::Known;
+use super::freshness::{Heard, Known};
 use super::kubernetes::{ClusterIdentity, Controllers, ObjectKey};
 use super::region::Side;
 use super::units::Lsn;
@@ -33,6 +33,10 @@ pub struct Memory {
 /// The notes of one region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionMemory {
+    /// When its API server last answered.
+    pub api: Heard,
+    /// When its database last answered.
+    pub database_heard: Heard,
     /// Who the cluster is.
     pub identity: Option<Known<ClusterIdentity>>,
     /// Its controllers.
@@ -106,6 +110,8 @@ fn note(region: &Region) -> RegionMemory {
         rows: region.crons.rows().iter().map(|(key, cron)| (key.clone(), cron.clone())).collect(),
     });
     RegionMemory {
+        api: region.api.heard(),
+        database_heard: region.database_health.heard(),
         identity: region.identity.clone(),
         controllers: region.controllers.clone(),
         database: region.database.clone(),
@@ -117,6 +123,8 @@ fn note(region: &Region) -> RegionMemory {
 }
 
 fn recall(region: &mut Region, notes: RegionMemory) {
+    region.api.recall(notes.api);
+    region.database_health.recall(notes.database_heard);
     put(&mut region.identity, notes.identity);
     put(&mut region.controllers, notes.controllers);
     put(&mut region.database, notes.database);
