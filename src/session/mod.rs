@@ -7,6 +7,7 @@ pub mod picture;
 pub mod run;
 pub mod setup;
 pub mod sources;
+pub mod terminal;
 pub mod unattended;
 pub mod world;
 
