@@ -21,6 +21,10 @@ pub fn following(q: &Question<'_>) -> Answer {
         }
         Following::NotAReplica if q.facts.promoted => Answer::moot("it has been promoted"),
         Following::NotAReplica => Answer::warn(format!("{} is no replica", q.name(to))),
+        Following::Unknown if q.fleet.region(to).live_database(q.fleet.now).is_some() => {
+            Answer::unknown(format!("{} does not show its receiver", q.name(to)))
+                .lift("the monitoring user needs pg_monitor")
+        }
         Following::Unknown => Answer::unknown(q.silence(source)),
     }
 }

@@ -1,8 +1,9 @@
 //! Gates about the region being left: does it still act, and can that be proven.
 
 use super::{Answer, Question, Verdict};
+use crate::domain::database::Receiver;
 use crate::domain::fleet::region::{Pulse, Region};
-use crate::domain::freshness::{Freshness, Source};
+use crate::domain::freshness::{ErrorKind, Freshness, Source, SourceError};
 use crate::domain::units::age;
 use crate::domain::{Timestamp, since};
 use std::time::Duration;
@@ -50,6 +51,10 @@ pub fn proof_of_life(q: &Question<'_>) -> Answer {
     if old.live_database(q.fleet.now).is_some() {
         return Answer::moot(format!("{} db answers", old.name));
     }
+    if let Some(error) = old.database_health.error.as_ref().filter(|error| refuses(error)) {
+        return Answer::block(format!("{} db lives: it answers, and refuses us: {error}", old.name))
+            .lift("let the monitoring user in again, or stop the server");
+    }
     let Some(failing) = old.database_health.failing_since else {
         return Answer::unknown(format!("{} db is late, and no look at it has failed yet", old.name))
             .lift("wait for the next look");
@@ -58,10 +63,21 @@ pub fn proof_of_life(q: &Question<'_>) -> Answer {
         return Answer::unknown(q.silence(Source::Database(to))).lift("the replica has to answer");
     };
     let Some(replica) = sample.replica() else { return Answer::moot(format!("{} db is no replica", q.name(to))) };
+    let hidden = |receiver: &Receiver| receiver.status.is_none() || receiver.last_message.is_none();
+    if replica.receiver.as_ref().is_some_and(hidden) {
+        return Answer::unknown(format!("{} does not show its receiver, so its silence means nothing", q.name(to)))
+            .lift("the monitoring user needs pg_monitor")
+            .on(q.evidence(Source::Database(to), "pg_stat_wal_receiver has no values"));
+    }
     let pulses: Vec<&Pulse> = q.fleet.region(to).pulses.iter().filter(|pulse| pulse.at > failing).collect();
     let timeout = replica.wal_receiver_timeout;
     let advanced = last_advance(&pulses);
     judge(q, &Signs { failing, advanced, looks: pulses.len(), streaming: replica.streaming(), timeout })
+}
+
+/// Whoever refuses a log-in is alive.
+fn refuses(error: &SourceError) -> bool {
+    matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::Forbidden)
 }
 
 /// What the looks at the replica say.
@@ -117,7 +133,7 @@ fn last_advance(pulses: &[&Pulse]) -> Option<Timestamp> {
         .windows(2)
         .filter_map(|pair| match pair {
             [before, after] => {
-                let new_log = matches!((before.has, after.has), (Some(a), Some(b)) if b > a);
+                let new_log = matches!((before.received, after.received), (Some(a), Some(b)) if b > a);
                 let new_message = matches!((before.last_message, after.last_message), (Some(a), Some(b)) if b > a);
                 (new_log || new_message).then_some(after.at)
             }

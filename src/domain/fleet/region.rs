@@ -21,8 +21,8 @@ pub const SAMPLES_MAX: usize = 300;
 pub struct Pulse {
     /// When it was asked, by our clock.
     pub at: Timestamp,
-    /// What it has for good.
-    pub has: Option<Lsn>,
+    /// What it has received. Not what it has replayed: a restarted replica replays its own log with nobody sending.
+    pub received: Option<Lsn>,
     /// When its receiver last heard from the primary, by its own clock.
     pub last_message: Option<Timestamp>,
     /// Its receiver said that it streams.

@@ -97,6 +97,10 @@ impl Fleet {
     pub fn following(&self, standby: Side) -> Following {
         let Some(sample) = self.region(standby).live_database(self.now) else { return Following::Unknown };
         let Some(replica) = sample.replica() else { return Following::NotAReplica };
+        if replica.receiver.as_ref().is_some_and(|receiver| receiver.status.is_none()) {
+            // Not allowed to see it is not the same as nothing there.
+            return Following::Unknown;
+        }
         if !replica.streaming() {
             return Following::NotStreaming;
         }
