@@ -213,16 +213,20 @@ pub fn fence_right(q: &Question<'_>) -> Answer {
             .lift(format!("set regions.{}.database.operator", q.name(from)));
     }
     match q.fleet.region(from).operator.as_ref().map(|known| &known.value) {
+        _ if !q.fleet.freshness(Source::Database(from)).usable() => {
+            Answer::moot(format!("{} db does not answer, so it can not be fenced from here", q.name(from)))
+        }
         Some(Ok(rights)) if rights.fence && rights.terminate => {
             Answer::pass(format!("{} may fence {}", rights.user, q.name(from)))
         }
         Some(Ok(rights)) => Answer::warn(format!("{} may not fence {}", rights.user, q.name(from))).lift(
             "GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only, pg_signal_backend, EXECUTE on pg_reload_conf()",
         ),
-        Some(Err(error)) if q.fleet.freshness(Source::Database(from)).usable() => {
+        Some(Err(error)) => {
             Answer::warn(format!("the operator's database user can not be tried in {}: {error}", q.name(from)))
         }
-        _ => Answer::moot(format!("{} db does not answer, so it can not be fenced from here", q.name(from))),
+        None => Answer::unknown(format!("the operator's database user has not been tried in {} yet", q.name(from)))
+            .lift("wait for the first try"),
     }
 }
 
