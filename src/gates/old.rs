@@ -17,7 +17,6 @@ pub fn writes(q: &Question<'_>) -> Answer {
     let Some(sample) = region.live_database(q.fleet.now) else {
         return Answer::moot(format!("{}; whether it is fenced is asked by old-region-fenced", q.silence(source)));
     };
-    let step_feasible = q.fleet.policy.regions.get(from).operator_configured;
     let controllers_gone = region.live_controllers(q.fleet.now).is_some_and(|c| c.gone());
     if sample.primary().is_none() {
         return Answer::pass(format!("{} is a replica itself", region.name)).on(q.evidence(source, "in recovery"));
@@ -25,7 +24,7 @@ pub fn writes(q: &Question<'_>) -> Answer {
     if sample.accepts_writes() {
         return Answer::block(format!("{} answers and accepts writes", region.name))
             .lift("fence it: the step fence-database makes new sessions read-only and ends the others")
-            .by("fence-database", step_feasible)
+            .by("fence-database", may_fence(q))
             .on(q.evidence(source, "writable"));
     }
     if controllers_gone {
@@ -170,10 +169,11 @@ pub fn fenced(q: &Question<'_>) -> Answer {
         .on(q.evidence(Source::Database(from), db.to_string()))
 }
 
+/// The step that fences the database can be done: its user has been tried, and has what all three statements need.
 fn may_fence(q: &Question<'_>) -> bool {
     let from = q.direction.from;
-    let right = q.fleet.region(from).operator.as_ref().is_some_and(|known| known.value.as_ref().is_ok_and(|r| r.fence));
-    right && q.fleet.policy.regions.get(from).operator_configured
+    let tried = q.fleet.region(from).operator.as_ref().and_then(|known| known.value.as_ref().ok());
+    tried.is_some_and(|rights| rights.fence && rights.terminate) && q.fleet.policy.regions.get(from).operator_configured
 }
 
 fn crons(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
