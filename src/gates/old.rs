@@ -2,7 +2,7 @@
 
 use super::{Answer, Question, Verdict};
 use crate::domain::database::Receiver;
-use crate::domain::fleet::region::{Pulse, Region};
+use crate::domain::fleet::region::{Pulse, Region, Stopped};
 use crate::domain::freshness::{ErrorKind, Freshness, Source, SourceError};
 use crate::domain::units::age;
 use crate::domain::{Timestamp, since};
@@ -17,7 +17,7 @@ pub fn writes(q: &Question<'_>) -> Answer {
     let Some(sample) = region.live_database(q.fleet.now) else {
         return Answer::moot(format!("{}; whether it is fenced is asked by old-region-fenced", q.silence(source)));
     };
-    let controllers_gone = region.live_controllers(q.fleet.now).is_some_and(|c| c.gone());
+    let controllers_gone = region.stopped(q.fleet.now) == Stopped::Yes;
     if sample.primary().is_none() {
         return Answer::pass(format!("{} is a replica itself", region.name)).on(q.evidence(source, "in recovery"));
     }
@@ -189,10 +189,10 @@ fn crons(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
 
 fn controllers(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
     const STEP: &str = "fence-controllers";
-    match region.live_controllers(q.fleet.now) {
-        None => (Verdict::Unknown, "controllers unknown".to_owned(), STEP),
-        Some(c) if c.gone() => (Verdict::Pass, "controllers gone".to_owned(), STEP),
-        Some(c) => (Verdict::Block, format!("controllers {} wanted, {} there", c.wanted(), c.pods.len()), STEP),
+    match region.stopped(q.fleet.now) {
+        Stopped::Yes => (Verdict::Pass, "controllers gone".to_owned(), STEP),
+        Stopped::No(why) => (Verdict::Block, why, STEP),
+        Stopped::Unknown(why) => (Verdict::Unknown, why, STEP),
     }
 }
 

@@ -78,6 +78,17 @@ pub struct Region {
     pub charts: Charts,
 }
 
+/// Whether workflow controllers are stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// None wanted, no pod there, no Lease renewed.
+    Yes,
+    /// They act, or may.
+    No(String),
+    /// It cannot be told.
+    Unknown(String),
+}
+
 /// Series for charts.
 #[derive(Debug, Clone)]
 pub struct Charts {
@@ -197,6 +208,26 @@ impl Region {
     #[must_use]
     pub fn table_freshness<K: Ord + Clone, V: Clone>(&self, table: &Table<K, V>, now: Timestamp) -> Freshness {
         table.freshness(self.api.freshness(now), now)
+    }
+
+    /// Whether its workflow controllers are proven stopped. No Deployment found proves nothing, since a wrong namespace
+    /// looks the same; and a Lease that is still renewed says that one acts unseen.
+    #[must_use]
+    pub fn stopped(&self, now: Timestamp) -> Stopped {
+        let Some(controllers) = self.live_controllers(now) else {
+            return Stopped::Unknown("controllers unknown".to_owned());
+        };
+        let (wanted, pods) = (controllers.wanted(), controllers.pods.len());
+        if !controllers.gone() {
+            return Stopped::No(format!("controllers {wanted} wanted, {pods} there"));
+        }
+        if let Some(holder) = controllers.leader.as_ref().and_then(|lease| lease.living_holder(now)) {
+            return Stopped::No(format!("controllers gone, but the Lease of {holder} is not over yet"));
+        }
+        if controllers.deployments.is_empty() {
+            return Stopped::Unknown("no workflow controller's Deployment found".to_owned());
+        }
+        Stopped::Yes
     }
 
     /// The crons as seen just now; None when they are not fresh enough to act on.

@@ -2,6 +2,7 @@
 
 use super::{Plan, Proof, Replicas, Scene};
 use crate::domain::effect::{Effect, Outcome, Previous, Target};
+use crate::domain::fleet::region::Stopped;
 use crate::domain::freshness::Source;
 use crate::domain::kubernetes::Controllers;
 use crate::domain::region::Side;
@@ -58,19 +59,17 @@ pub fn scaled(scene: &Scene<'_>, side: Side, replicas: Replicas) -> Proof {
     if !region.controllers.as_ref().is_some_and(|known| scene.after(known.at)) {
         return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(side)));
     }
-    if count(scene, side, replicas) == 0 {
-        stopped(scene, source, controllers)
-    } else {
-        started(scene, side, controllers)
-    }
+    if count(scene, side, replicas) == 0 { stopped(scene, source, side) } else { started(scene, side, controllers) }
 }
 
-fn stopped(scene: &Scene<'_>, source: Source, controllers: &Controllers) -> Proof {
-    if controllers.gone() {
-        return Proof::Proven(vec![scene.evidence(source, "0 replicas wanted, no pod there")], None);
+fn stopped(scene: &Scene<'_>, source: Source, side: Side) -> Proof {
+    match scene.fleet.region(side).stopped(scene.fleet.now) {
+        Stopped::Yes => {
+            Proof::Proven(vec![scene.evidence(source, "0 replicas wanted, no pod there, no Lease renewed")], None)
+        }
+        Stopped::No(why) => Proof::NotYet(why),
+        Stopped::Unknown(why) => Proof::Unreachable(why),
     }
-    let pods = controllers.pods.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>().join(", ");
-    Proof::NotYet(format!("{} replicas wanted, still there: {pods}", controllers.wanted()))
 }
 
 /// Leading is a living Lease, a ready pod, and metrics that do not say otherwise. A fresh Lease alone is not health.
