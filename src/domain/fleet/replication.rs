@@ -27,10 +27,12 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Largest loss that the facts allow for. None: unknown.
+    /// Largest loss that the facts allow for. None: unknown, also when it is not known how fast the primary wrote after
+    /// the last look at it.
     #[must_use]
     pub fn at_most(&self) -> Option<Bytes> {
-        Some(Bytes(self.bytes?.0.saturating_add(self.after.map_or(0, |b| b.0))))
+        let after = if self.exact { Bytes(0) } else { self.after? };
+        Some(Bytes(self.bytes?.0.saturating_add(after.0)))
     }
 
     /// In words: `0 B`, `10.5 KiB and what came after 41s`, `unknown`.
