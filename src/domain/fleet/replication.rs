@@ -94,6 +94,22 @@ impl Fleet {
             .all(|side| self.region(side).live_database(self.now).is_some_and(|d| d.primary().is_some()))
     }
 
+    /// With two databases out of recovery now: the side on the older timeline, which is the primary of before. None: it
+    /// is not so, or they can not be told apart.
+    #[must_use]
+    pub fn older_primary(&self) -> Option<Side> {
+        let timeline = |side| {
+            let sample = self.region(side).live_database(self.now)?;
+            sample.primary().map(|_| sample.timeline)
+        };
+        let (a, b) = (timeline(Side::A)?, timeline(Side::B)?);
+        match a.cmp(&b) {
+            std::cmp::Ordering::Less => Some(Side::A),
+            std::cmp::Ordering::Greater => Some(Side::B),
+            std::cmp::Ordering::Equal => None,
+        }
+    }
+
     /// How the standby follows.
     #[must_use]
     pub fn following(&self, standby: Side) -> Following {
