@@ -200,7 +200,7 @@ fn started(run: &Run, step: &Step, slot: &StepRun, question: &Question<'_>) -> N
     if slot.outcomes.iter().any(Option::is_none) {
         return Next::Sending;
     }
-    let scene = Scene { fleet, run, since: slot.started_at };
+    let scene = Scene { fleet, run, since: slot.proof_from };
     match step.kind.proof(&scene) {
         Proof::Proven(evidence, note) => Next::Proven { evidence, note },
         Proof::Wrong(reason) => Next::Failed(reason),
@@ -241,8 +241,8 @@ fn uncertain(
     gates: &[GateLine],
     reason: &str,
 ) -> Next {
-    // Only what was seen after the driver was lost may settle it.
-    let scene = Scene { fleet: question.fleet, run, since: slot.started_at };
+    // Only what was seen after the driver was lost, or after an undo was begun, may settle it.
+    let scene = Scene { fleet: question.fleet, run, since: slot.proof_from };
     match step.kind.proof(&scene) {
         Proof::Proven(evidence, note) => Next::Proven { evidence, note },
         Proof::Unreachable(why) if step.if_unprovable == IfUnprovable::SecondPerson => unprovable(run, question, why),

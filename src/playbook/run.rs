@@ -69,6 +69,11 @@ pub struct StepRun {
     pub started_at: Option<Timestamp>,
     /// When it was behind us.
     pub ended_at: Option<Timestamp>,
+    /// Only what was observed after this proves anything about it: its start, the start of its undo, or the moment at
+    /// which a driver took it over.
+    pub proof_from: Option<Timestamp>,
+    /// Its attempts that are over, from start to end. What lies between them was not spent in the step.
+    pub spans: Vec<(Timestamp, Timestamp)>,
     /// What became of each effect of the newest attempt.
     pub outcomes: Vec<Option<Outcome>>,
     /// Outcomes of earlier attempts: a retry must not forget what stood there before the first.
@@ -127,6 +132,8 @@ impl Run {
             started: None,
             started_at: None,
             ended_at: None,
+            proof_from: None,
+            spans: Vec::new(),
             outcomes: Vec::new(),
             earlier: Vec::new(),
             evidence: Vec::new(),

@@ -36,8 +36,28 @@ pub enum Illegal {
     /// The effects are not those that were agreed to.
     #[error("step {0}: the consent does not cover what would be sent")]
     NoConsent(String),
-    /// An effect that was never started.
-    #[error("step {step} has no effect {index}")]
+    /// A gate holds the step back and nothing covers it, or it was not asked.
+    #[error("step {step} can not start: {gate} holds it back")]
+    Held {
+        /// Step id.
+        step: String,
+        /// The gate.
+        gate: String,
+    },
+    /// Nothing allows for going on without a proof.
+    #[error("step {0} is not optional, and no override covers it")]
+    NotCovered(String),
+    /// A gate that nobody may override, or that holds nothing back.
+    #[error("{0} may not be overridden")]
+    NoOverride(String),
+    /// A step is open.
+    #[error("the run can not be done while {0} is open")]
+    Open(String),
+    /// Requests of an undo were not taken.
+    #[error("step {0} is not undone: not every request of its undo was taken")]
+    NotUndone(String),
+    /// An effect that was never started, or that has ended.
+    #[error("step {step} has no effect {index} that is on its way")]
     NoEffect {
         /// Step id.
         step: String,
