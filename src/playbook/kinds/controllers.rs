@@ -95,13 +95,22 @@ fn started(scene: &Scene<'_>, side: Side, controllers: &Controllers) -> Proof {
     Proof::Proven(evidence, None)
 }
 
-/// The number that stood there before this step, per Deployment.
+/// The number that stood there before the first attempt of this step, per Deployment. Where a request was never answered,
+/// the number is the one noted when the run began, which is of the old region alone.
 pub fn undo(run: &Run, id: &str) -> Vec<Effect> {
-    let changed = run.outcomes(id).into_iter().filter_map(|(effect, outcome)| match (effect, outcome) {
-        (Effect::Scale { target, .. }, Outcome::Done { previous: Some(Previous::Replicas { value }), .. }) => {
-            Some(Effect::Scale { target: target.clone(), replicas: *value })
+    let mut changed: Vec<Effect> = Vec::new();
+    for (effect, outcome) in run.outcomes(id) {
+        let Effect::Scale { target, .. } = effect else { continue };
+        let noted = run.declared.before.replicas.filter(|_| target.side == run.declared.direction.from);
+        let before = match outcome {
+            Outcome::Done { previous: Some(Previous::Replicas { value }), .. } => Some(*value),
+            Outcome::Unknown { .. } => noted,
+            _ => None,
+        };
+        let Some(replicas) = before else { continue };
+        if !changed.iter().any(|e| matches!(e, Effect::Scale { target: seen, .. } if seen == target)) {
+            changed.push(Effect::Scale { target: target.clone(), replicas });
         }
-        _ => None,
-    });
-    changed.collect()
+    }
+    changed
 }
