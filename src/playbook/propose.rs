@@ -88,6 +88,8 @@ pub enum Next {
         effects: Vec<Effect>,
         /// The consent it takes.
         tier: Tier,
+        /// Its target does not answer: one short try.
+        unreachable: Option<String>,
         /// The run may go on without it.
         optional: bool,
     },
@@ -259,7 +261,9 @@ fn again(run: &Run, step: &Step, fleet: &Fleet, gates: &[GateLine], reason: Stri
         return Next::Held;
     }
     match waiting(run, step, fleet) {
-        Next::Start { effects, tier, .. } => Next::Again { reason, effects, tier, optional: step.optional },
+        Next::Start { effects, tier, unreachable } => {
+            Next::Again { reason, effects, tier, unreachable, optional: step.optional }
+        }
         Next::Impossible(why) | Next::Skip(why) => Next::Impossible(format!("{reason}; {why}")),
         other => other,
     }
