@@ -154,8 +154,8 @@ pub fn propose(run: &Run, fleet: &Fleet, facts: &RunFacts) -> Proposal {
     }
     let Some((index, step, slot)) = run.current() else { return none(Next::Finish) };
     let question = Question { fleet, direction: run.declared.direction, facts };
-    let gates =
-        step.gates.iter().filter_map(|id| Some(gate_line(run, gates::by_id(id)?, &question))).collect::<Vec<_>>();
+    let line = |id: &String| gates::by_id(id).map_or_else(|| strange(id), |gate| gate_line(run, gate, &question));
+    let gates: Vec<GateLine> = step.gates.iter().map(line).collect();
     let attempt = slot.started.as_ref().map_or(1, |start| start.attempt + 1);
     let next = match &slot.state {
         StepState::Started => started(run, step, slot, &question),
@@ -176,6 +176,20 @@ fn gate_line(run: &Run, gate: &gates::Gate, question: &Question<'_>) -> GateLine
         .then(|| run.overrides.iter().rev().find(|decision| decision.covers(&finding)).cloned())
         .flatten();
     GateLine { finding, override_by: gate.override_by, overridden }
+}
+
+/// A gate that this version does not know, in a run that another version began: its question cannot be asked, and what
+/// cannot be asked holds.
+fn strange(id: &str) -> GateLine {
+    let answer = gates::Answer {
+        verdict: gates::Verdict::Unknown,
+        text: format!("this version of leeward knows no gate {id:?}"),
+        evidence: Vec::new(),
+        lift: "go on with the version that began the run".to_owned(),
+        lifted_by: None,
+    };
+    let finding = Finding { gate: id.to_owned(), answer };
+    GateLine { finding, override_by: OverrideBy::Nobody, overridden: None }
 }
 
 fn waiting(run: &Run, step: &Step, fleet: &Fleet) -> Next {
