@@ -8,6 +8,8 @@ pub mod database;
 pub mod dns;
 pub mod effect;
 pub mod endpoints;
+#[cfg(test)]
+pub mod fixtures;
 pub mod fleet;
 pub mod freshness;
 pub mod humane;

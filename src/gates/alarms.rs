@@ -25,8 +25,10 @@ pub struct Alarm {
 #[must_use]
 pub fn alarms(fleet: &Fleet, facts: &RunFacts) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = Source::ALL.into_iter().filter_map(|source| silent(fleet, source)).collect();
-    // With two primaries there is no direction; the gates that speak of it are still asked, from either side.
-    let direction = fleet.direction().unwrap_or(Direction::activating(Side::B));
+    // With two primaries there is no direction. The old one is then what should be quiet; where the two can not be told
+    // apart, the gates are still asked, from either side.
+    let old = || fleet.older_primary().map(Direction::activating);
+    let direction = fleet.direction().or_else(old).unwrap_or(Direction::activating(Side::B));
     let question = Question { fleet, direction, facts };
     for gate in TABLE {
         let Some(weight) = gate.alarm else { continue };

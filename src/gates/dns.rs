@@ -28,7 +28,8 @@ pub fn switchable(q: &Question<'_>) -> Answer {
 }
 
 pub fn ttl(q: &Question<'_>) -> Answer {
-    let sample = q.fleet.dns.as_ref().and_then(|known| known.value.authoritative());
+    let known = q.fleet.dns.as_ref().filter(|_| q.fleet.freshness(Source::Dns).usable());
+    let sample = known.and_then(|known| known.value.authoritative());
     let Some((_, ttl)) = sample else { return Answer::moot("the time to live is not known") };
     let target = q.fleet.policy.rto_target;
     if ttl > target / 4 {

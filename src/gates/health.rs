@@ -21,6 +21,10 @@ pub fn following(q: &Question<'_>) -> Answer {
         }
         Following::NotAReplica if q.facts.promoted => Answer::moot("it has been promoted"),
         Following::NotAReplica => Answer::warn(format!("{} is no replica", q.name(to))),
+        Following::Unknown if q.fleet.region(to).live_database(q.fleet.now).is_some() => {
+            Answer::unknown(format!("{} does not show its receiver", q.name(to)))
+                .lift("the monitoring user needs pg_monitor")
+        }
         Following::Unknown => Answer::unknown(q.silence(source)),
     }
 }
@@ -64,9 +68,12 @@ pub fn archive_backlog(q: &Question<'_>) -> Answer {
 const SKEW_MAX: Duration = Duration::from_secs(5);
 
 pub fn clocks(q: &Question<'_>) -> Answer {
+    let mut looks = 0;
     for side in Side::BOTH {
         let region = q.fleet.region(side);
-        if let Some(known) = region.database.as_ref().filter(|known| !known.remembered) {
+        let known = region.database.as_ref().filter(|_| region.live_database(q.fleet.now).is_some());
+        if let Some(known) = known {
+            looks += 1;
             let (ours, theirs) = (known.at, known.value.server_time);
             let skew = since(ours.min(theirs), ours.max(theirs));
             if skew > SKEW_MAX {
@@ -74,7 +81,10 @@ pub fn clocks(q: &Question<'_>) -> Answer {
             }
         }
     }
-    Answer::pass("clocks agree within 5 s")
+    match looks {
+        0 => Answer::unknown("no database's clock is seen now").lift("a database has to answer"),
+        _ => Answer::pass("clocks agree within 5 s"),
+    }
 }
 
 pub fn leads(q: &Question<'_>) -> Answer {
@@ -97,22 +107,25 @@ pub fn standby_quiet(q: &Question<'_>) -> Answer {
     if q.facts.promoted {
         return Answer::moot("this run activates it");
     }
+    let (controllers, crons) = (region.live_controllers(q.fleet.now), region.live_crons(q.fleet.now));
+    let seen = controllers.is_some() && crons.is_some();
     let mut acts = Vec::new();
-    if let Some(controllers) = region.live_controllers(q.fleet.now)
-        && !controllers.gone()
-    {
+    if let Some(controllers) = controllers.filter(|controllers| !controllers.gone()) {
         acts.push(format!(
             "{} controllers",
             controllers.wanted().max(u32::try_from(controllers.pods.len()).unwrap_or(1))
         ));
     }
-    if let Some(crons) = region.live_crons(q.fleet.now) {
+    if let Some(crons) = crons {
         let active = crons.rows().values().filter(|cron| !cron.suspended).count();
         if active > 0 {
             acts.push(format!("{active} active crons"));
         }
     }
-    if acts.is_empty() {
+    if acts.is_empty() && !seen {
+        Answer::unknown(format!("controllers and crons of {} are not both seen now", region.name))
+            .lift("it has to answer")
+    } else if acts.is_empty() {
         Answer::pass(format!("nothing acts in {}", region.name))
     } else {
         Answer::warn(format!("{} acts beside the primary: {}", region.name, acts.join(", ")))
@@ -132,7 +145,9 @@ pub fn one_primary(q: &Question<'_>) -> Answer {
             .collect();
         Answer::block(format!("two databases are out of recovery: {}", both.join(", ")))
             .lift("the older timeline is the old primary: leeward playbook run fence")
-    } else {
+    } else if Side::BOTH.into_iter().all(|side| q.fleet.region(side).live_database(q.fleet.now).is_some()) {
         Answer::pass("one primary database at most")
+    } else {
+        Answer::unknown("not both databases are seen now").lift("both have to answer")
     }
 }

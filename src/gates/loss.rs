@@ -1,6 +1,7 @@
 //! Gates about what is lost, and how often.
 
 use super::{Answer, Question};
+use crate::domain::fleet::replication::Loss;
 use crate::domain::freshness::Source;
 use crate::domain::since;
 use crate::domain::units::{Bytes, age};
@@ -14,6 +15,9 @@ pub fn limit(q: &Question<'_>) -> Answer {
     let Some(most) = loss.at_most() else {
         let text = if loss.primary_lsn.is_none() {
             format!("the log of {} was never seen, so the loss is unknown", q.name(q.direction.from))
+        } else if loss.bytes.is_some() {
+            let text = "how fast it wrote before was not seen, so the loss is unknown";
+            format!("{} was last seen {} ago, and {text}", q.name(q.direction.from), seen(&loss))
         } else {
             format!("{} does not say what it has received, so the loss is unknown", q.name(q.direction.to))
         };
@@ -29,6 +33,10 @@ pub fn limit(q: &Question<'_>) -> Answer {
         let verb = if loss.exact { "loses" } else { "may lose" };
         Answer::pass(format!("{verb} {} of {limit} allowed", loss.words())).on(evidence)
     }
+}
+
+fn seen(loss: &Loss) -> String {
+    loss.primary_seen.map_or_else(|| "some time".to_owned(), age)
 }
 
 pub fn anti_flap(q: &Question<'_>) -> Answer {

@@ -1,8 +1,9 @@
 //! Gates about the region being left: does it still act, and can that be proven.
 
 use super::{Answer, Question, Verdict};
-use crate::domain::fleet::region::{Pulse, Region};
-use crate::domain::freshness::{Freshness, Source};
+use crate::domain::database::Receiver;
+use crate::domain::fleet::region::{Pulse, Region, Stopped};
+use crate::domain::freshness::{ErrorKind, Freshness, Source, SourceError};
 use crate::domain::units::age;
 use crate::domain::{Timestamp, since};
 use std::time::Duration;
@@ -16,15 +17,14 @@ pub fn writes(q: &Question<'_>) -> Answer {
     let Some(sample) = region.live_database(q.fleet.now) else {
         return Answer::moot(format!("{}; whether it is fenced is asked by old-region-fenced", q.silence(source)));
     };
-    let step_feasible = q.fleet.policy.regions.get(from).operator_configured;
-    let controllers_gone = region.live_controllers(q.fleet.now).is_some_and(|c| c.gone());
+    let controllers_gone = region.stopped(q.fleet.now) == Stopped::Yes;
     if sample.primary().is_none() {
         return Answer::pass(format!("{} is a replica itself", region.name)).on(q.evidence(source, "in recovery"));
     }
     if sample.accepts_writes() {
         return Answer::block(format!("{} answers and accepts writes", region.name))
             .lift("fence it: the step fence-database makes new sessions read-only and ends the others")
-            .by("fence-database", step_feasible)
+            .by("fence-database", may_fence(q))
             .on(q.evidence(source, "writable"));
     }
     if controllers_gone {
@@ -50,6 +50,10 @@ pub fn proof_of_life(q: &Question<'_>) -> Answer {
     if old.live_database(q.fleet.now).is_some() {
         return Answer::moot(format!("{} db answers", old.name));
     }
+    if let Some(error) = old.database_health.error.as_ref().filter(|error| refuses(error)) {
+        return Answer::block(format!("{} db lives: it answers, and refuses us: {error}", old.name))
+            .lift("let the monitoring user in again, or stop the server");
+    }
     let Some(failing) = old.database_health.failing_since else {
         return Answer::unknown(format!("{} db is late, and no look at it has failed yet", old.name))
             .lift("wait for the next look");
@@ -58,10 +62,21 @@ pub fn proof_of_life(q: &Question<'_>) -> Answer {
         return Answer::unknown(q.silence(Source::Database(to))).lift("the replica has to answer");
     };
     let Some(replica) = sample.replica() else { return Answer::moot(format!("{} db is no replica", q.name(to))) };
+    let hidden = |receiver: &Receiver| receiver.status.is_none() || receiver.last_message.is_none();
+    if replica.receiver.as_ref().is_some_and(hidden) {
+        return Answer::unknown(format!("{} does not show its receiver, so its silence means nothing", q.name(to)))
+            .lift("the monitoring user needs pg_monitor")
+            .on(q.evidence(Source::Database(to), "pg_stat_wal_receiver has no values"));
+    }
     let pulses: Vec<&Pulse> = q.fleet.region(to).pulses.iter().filter(|pulse| pulse.at > failing).collect();
     let timeout = replica.wal_receiver_timeout;
     let advanced = last_advance(&pulses);
     judge(q, &Signs { failing, advanced, looks: pulses.len(), streaming: replica.streaming(), timeout })
+}
+
+/// Whoever refuses a log-in is alive.
+fn refuses(error: &SourceError) -> bool {
+    matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::Forbidden)
 }
 
 /// What the looks at the replica say.
@@ -117,7 +132,7 @@ fn last_advance(pulses: &[&Pulse]) -> Option<Timestamp> {
         .windows(2)
         .filter_map(|pair| match pair {
             [before, after] => {
-                let new_log = matches!((before.has, after.has), (Some(a), Some(b)) if b > a);
+                let new_log = matches!((before.received, after.received), (Some(a), Some(b)) if b > a);
                 let new_message = matches!((before.last_message, after.last_message), (Some(a), Some(b)) if b > a);
                 (new_log || new_message).then_some(after.at)
             }
@@ -154,10 +169,11 @@ pub fn fenced(q: &Question<'_>) -> Answer {
         .on(q.evidence(Source::Database(from), db.to_string()))
 }
 
+/// The step that fences the database can be done: its user has been tried, and has what all three statements need.
 fn may_fence(q: &Question<'_>) -> bool {
     let from = q.direction.from;
-    let right = q.fleet.region(from).operator.as_ref().is_some_and(|known| known.value.as_ref().is_ok_and(|r| r.fence));
-    right && q.fleet.policy.regions.get(from).operator_configured
+    let tried = q.fleet.region(from).operator.as_ref().and_then(|known| known.value.as_ref().ok());
+    tried.is_some_and(|rights| rights.fence && rights.terminate) && q.fleet.policy.regions.get(from).operator_configured
 }
 
 fn crons(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
@@ -173,10 +189,10 @@ fn crons(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
 
 fn controllers(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
     const STEP: &str = "fence-controllers";
-    match region.live_controllers(q.fleet.now) {
-        None => (Verdict::Unknown, "controllers unknown".to_owned(), STEP),
-        Some(c) if c.gone() => (Verdict::Pass, "controllers gone".to_owned(), STEP),
-        Some(c) => (Verdict::Block, format!("controllers {} wanted, {} there", c.wanted(), c.pods.len()), STEP),
+    match region.stopped(q.fleet.now) {
+        Stopped::Yes => (Verdict::Pass, "controllers gone".to_owned(), STEP),
+        Stopped::No(why) => (Verdict::Block, why, STEP),
+        Stopped::Unknown(why) => (Verdict::Unknown, why, STEP),
     }
 }
 
@@ -197,16 +213,20 @@ pub fn fence_right(q: &Question<'_>) -> Answer {
             .lift(format!("set regions.{}.database.operator", q.name(from)));
     }
     match q.fleet.region(from).operator.as_ref().map(|known| &known.value) {
+        _ if !q.fleet.freshness(Source::Database(from)).usable() => {
+            Answer::moot(format!("{} db does not answer, so it can not be fenced from here", q.name(from)))
+        }
         Some(Ok(rights)) if rights.fence && rights.terminate => {
             Answer::pass(format!("{} may fence {}", rights.user, q.name(from)))
         }
         Some(Ok(rights)) => Answer::warn(format!("{} may not fence {}", rights.user, q.name(from))).lift(
             "GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only, pg_signal_backend, EXECUTE on pg_reload_conf()",
         ),
-        Some(Err(error)) if q.fleet.freshness(Source::Database(from)).usable() => {
+        Some(Err(error)) => {
             Answer::warn(format!("the operator's database user can not be tried in {}: {error}", q.name(from)))
         }
-        _ => Answer::moot(format!("{} db does not answer, so it can not be fenced from here", q.name(from))),
+        None => Answer::unknown(format!("the operator's database user has not been tried in {} yet", q.name(from)))
+            .lift("wait for the first try"),
     }
 }
 

@@ -31,22 +31,25 @@ pub fn database(q: &Question<'_>) -> Answer {
 }
 
 pub fn same_system(q: &Question<'_>) -> Answer {
-    let system =
-        |side| q.fleet.region(side).database.as_ref().map(|known| (known.value.identity.system, known.remembered));
+    let system = |side| q.fleet.region(side).database.as_ref().map(|known| known.value.identity.system);
     match (system(q.direction.from), system(q.direction.to)) {
-        (Some((from, _)), Some((to, _))) if from != to => Answer::block(format!(
+        (Some(from), Some(to)) if from != to => Answer::block(format!(
             "{} is system {from}, {} is system {to}: neither is a copy of the other",
             q.name(q.direction.from),
             q.name(q.direction.to)
         ))
         .lift("check the database URLs of both regions in the configuration"),
-        (Some((from, _)), Some((_, false))) => Answer::pass(format!("both are system {}", from.short()))
+        (Some(from), Some(_)) if live(q) => Answer::pass(format!("both are system {}", from.short()))
             .on(q.evidence(Source::Database(q.direction.to), format!("system {from}"))),
         (None, Some(_)) => Answer::unknown(format!("{} db was never seen", q.name(q.direction.from)))
             .lift("it has to be seen once, by this console or an earlier one"),
-        _ => Answer::unknown(format!("{} db was not seen by this console", q.name(q.direction.to)))
-            .lift("it has to answer"),
+        _ => Answer::unknown(q.silence(Source::Database(q.direction.to))).lift("it has to answer"),
     }
+}
+
+/// The replica answers now. What it said earlier may be another server's by now, and lets nothing pass.
+fn live(q: &Question<'_>) -> bool {
+    q.fleet.region(q.direction.to).live_database(q.fleet.now).is_some()
 }
 
 pub fn timeline(q: &Question<'_>) -> Answer {
@@ -65,8 +68,9 @@ pub fn timeline(q: &Question<'_>) -> Answer {
             q.name(q.direction.from)
         ))
         .lift("one of them has to be rebuilt from the other"),
-        (Some(from), Some(_)) => Answer::pass(format!("timeline {from} on both"))
+        (Some(from), Some(_)) if live(q) => Answer::pass(format!("timeline {from} on both"))
             .on(q.evidence(Source::Database(q.direction.to), format!("timeline {from}"))),
+        (Some(_), Some(_)) => Answer::unknown(q.silence(Source::Database(q.direction.to))).lift("it has to answer"),
         _ => Answer::unknown("the timeline of one side was never seen").lift("both have to be seen once"),
     }
 }
@@ -99,13 +103,14 @@ pub fn promote_right(q: &Question<'_>) -> Answer {
         return Answer::block(format!("no database user that may promote {} is configured", q.name(to)))
             .lift(format!("set regions.{}.database.operator", q.name(to)));
     }
-    match q.fleet.region(to).operator.as_ref().map(|known| (&known.value, known.at)) {
-        Some((Ok(rights), _)) if rights.promote => {
+    match q.fleet.region(to).operator.as_ref().map(|known| &known.value) {
+        Some(Ok(rights)) if rights.promote && live(q) => {
             Answer::pass(format!("{} may run pg_promote in {}", rights.user, q.name(to)))
         }
-        Some((Ok(rights), _)) => Answer::block(format!("{} may not run pg_promote in {}", rights.user, q.name(to)))
+        Some(Ok(rights)) if rights.promote => Answer::unknown(q.silence(Source::Database(to))).lift("it has to answer"),
+        Some(Ok(rights)) => Answer::block(format!("{} may not run pg_promote in {}", rights.user, q.name(to)))
             .lift(format!("on the primary: GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO {}", rights.user)),
-        Some((Err(error), _)) => {
+        Some(Err(error)) => {
             Answer::unknown(format!("the operator's database user can not be tried in {}: {error}", q.name(to)))
                 .lift("its URL and password have to work before the outage")
         }
@@ -137,6 +142,9 @@ pub fn version(q: &Question<'_>) -> Answer {
         known.value.deployments.first()?.version.clone()
     };
     let (from, to) = (version(q.direction.from), version(q.direction.to));
+    if q.fleet.region(q.direction.to).live_controllers(q.fleet.now).is_none() {
+        return Answer::warn(format!("the controller of {} is not seen now", q.name(q.direction.to)));
+    }
     let parts = |text: &str| -> Option<Vec<u32>> { text.split('.').map(|part| part.parse().ok()).collect() };
     match (&from, &to) {
         (Some(from), Some(to)) => match (parts(from), parts(to)) {
@@ -181,7 +189,9 @@ pub fn rights(q: &Question<'_>) -> Answer {
     };
     let missing: Vec<String> =
         known.value.iter().filter(|r| !r.allowed).map(|r| format!("{} {}", r.verb, r.resource)).collect();
-    if missing.is_empty() {
+    if missing.is_empty() && !q.fleet.freshness(Source::Kubernetes(to)).usable() {
+        Answer::unknown(q.silence(Source::Kubernetes(to))).lift("the API has to answer")
+    } else if missing.is_empty() {
         Answer::pass(format!("{} rights granted", known.value.len()))
     } else {
         Answer::block(format!("{} refuses us: {}", q.name(to), missing.join(", "))).lift("grant them to our user there")
@@ -209,7 +219,9 @@ pub fn canary(q: &Question<'_>) -> Answer {
     let canary = &q.fleet.policy.canary;
     match &canary.template {
         None => Answer::pass(format!("one step of image {} in namespace {}", canary.image, canary.namespace)),
-        Some(_) if !region.templates.known() => Answer::warn("templates are not known yet"),
+        Some(_) if !region.table_freshness(&region.templates, q.fleet.now).usable() => {
+            Answer::warn("templates are not known now")
+        }
         Some(name) => {
             let key = crate::domain::kubernetes::ObjectKey::new(&canary.namespace, name);
             if region.templates.get(&key).is_some() {

@@ -88,6 +88,8 @@ pub enum Next {
         effects: Vec<Effect>,
         /// The consent it takes.
         tier: Tier,
+        /// Its target does not answer: one short try.
+        unreachable: Option<String>,
         /// The run may go on without it.
         optional: bool,
     },
@@ -152,8 +154,8 @@ pub fn propose(run: &Run, fleet: &Fleet, facts: &RunFacts) -> Proposal {
     }
     let Some((index, step, slot)) = run.current() else { return none(Next::Finish) };
     let question = Question { fleet, direction: run.declared.direction, facts };
-    let gates =
-        step.gates.iter().filter_map(|id| Some(gate_line(run, gates::by_id(id)?, &question))).collect::<Vec<_>>();
+    let line = |id: &String| gates::by_id(id).map_or_else(|| strange(id), |gate| gate_line(run, gate, &question));
+    let gates: Vec<GateLine> = step.gates.iter().map(line).collect();
     let attempt = slot.started.as_ref().map_or(1, |start| start.attempt + 1);
     let next = match &slot.state {
         StepState::Started => started(run, step, slot, &question),
@@ -174,6 +176,20 @@ fn gate_line(run: &Run, gate: &gates::Gate, question: &Question<'_>) -> GateLine
         .then(|| run.overrides.iter().rev().find(|decision| decision.covers(&finding)).cloned())
         .flatten();
     GateLine { finding, override_by: gate.override_by, overridden }
+}
+
+/// A gate that this version does not know, in a run that another version began: its question cannot be asked, and what
+/// cannot be asked holds.
+fn strange(id: &str) -> GateLine {
+    let answer = gates::Answer {
+        verdict: gates::Verdict::Unknown,
+        text: format!("this version of leeward knows no gate {id:?}"),
+        evidence: Vec::new(),
+        lift: "go on with the version that began the run".to_owned(),
+        lifted_by: None,
+    };
+    let finding = Finding { gate: id.to_owned(), answer };
+    GateLine { finding, override_by: OverrideBy::Nobody, overridden: None }
 }
 
 fn waiting(run: &Run, step: &Step, fleet: &Fleet) -> Next {
@@ -200,7 +216,7 @@ fn started(run: &Run, step: &Step, slot: &StepRun, question: &Question<'_>) -> N
     if slot.outcomes.iter().any(Option::is_none) {
         return Next::Sending;
     }
-    let scene = Scene { fleet, run, since: slot.started_at };
+    let scene = Scene { fleet, run, since: slot.proof_from };
     match step.kind.proof(&scene) {
         Proof::Proven(evidence, note) => Next::Proven { evidence, note },
         Proof::Wrong(reason) => Next::Failed(reason),
@@ -241,8 +257,8 @@ fn uncertain(
     gates: &[GateLine],
     reason: &str,
 ) -> Next {
-    // Only what was seen after the driver was lost may settle it.
-    let scene = Scene { fleet: question.fleet, run, since: slot.started_at };
+    // Only what was seen after the driver was lost, or after an undo was begun, may settle it.
+    let scene = Scene { fleet: question.fleet, run, since: slot.proof_from };
     match step.kind.proof(&scene) {
         Proof::Proven(evidence, note) => Next::Proven { evidence, note },
         Proof::Unreachable(why) if step.if_unprovable == IfUnprovable::SecondPerson => unprovable(run, question, why),
@@ -259,7 +275,9 @@ fn again(run: &Run, step: &Step, fleet: &Fleet, gates: &[GateLine], reason: Stri
         return Next::Held;
     }
     match waiting(run, step, fleet) {
-        Next::Start { effects, tier, .. } => Next::Again { reason, effects, tier, optional: step.optional },
+        Next::Start { effects, tier, unreachable } => {
+            Next::Again { reason, effects, tier, unreachable, optional: step.optional }
+        }
         Next::Impossible(why) | Next::Skip(why) => Next::Impossible(format!("{reason}; {why}")),
         other => other,
     }

@@ -25,8 +25,9 @@ impl<W: World> Driver<W> {
     /// Records the start of the step, performs what it announced, records what became of it.
     pub(super) async fn start(&mut self, id: &str, proposal: Proposal, consent: Consent) -> Result<(), DriveError> {
         let (effects, unreachable) = match proposal.next {
-            Next::Start { effects, unreachable, .. } => (effects, unreachable),
-            Next::Again { effects, .. } => (effects, None),
+            Next::Start { effects, unreachable, .. } | Next::Again { effects, unreachable, .. } => {
+                (effects, unreachable)
+            }
             _ => return Ok(()),
         };
         let started = StepStarted {

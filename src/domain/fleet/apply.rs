@@ -138,7 +138,7 @@ impl Fleet {
             ServerState::Replica(state) => {
                 let pulse = Pulse {
                     at,
-                    has: state.has(),
+                    received: state.received,
                     last_message: state.receiver.as_ref().and_then(|r| r.last_message),
                     streaming: state.streaming(),
                 };

@@ -21,8 +21,8 @@ pub const SAMPLES_MAX: usize = 300;
 pub struct Pulse {
     /// When it was asked, by our clock.
     pub at: Timestamp,
-    /// What it has for good.
-    pub has: Option<Lsn>,
+    /// What it has received. Not what it has replayed: a restarted replica replays its own log with nobody sending.
+    pub received: Option<Lsn>,
     /// When its receiver last heard from the primary, by its own clock.
     pub last_message: Option<Timestamp>,
     /// Its receiver said that it streams.
@@ -76,6 +76,17 @@ pub struct Region {
     pub log: VecDeque<(Timestamp, Lsn)>,
     /// Charts.
     pub charts: Charts,
+}
+
+/// Whether workflow controllers are stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// None wanted, no pod there, no Lease renewed.
+    Yes,
+    /// They act, or may.
+    No(String),
+    /// It cannot be told.
+    Unknown(String),
 }
 
 /// Series for charts.
@@ -197,6 +208,26 @@ impl Region {
     #[must_use]
     pub fn table_freshness<K: Ord + Clone, V: Clone>(&self, table: &Table<K, V>, now: Timestamp) -> Freshness {
         table.freshness(self.api.freshness(now), now)
+    }
+
+    /// Whether its workflow controllers are proven stopped. No Deployment found proves nothing, since a wrong namespace
+    /// looks the same; and a Lease that is still renewed says that one acts unseen.
+    #[must_use]
+    pub fn stopped(&self, now: Timestamp) -> Stopped {
+        let Some(controllers) = self.live_controllers(now) else {
+            return Stopped::Unknown("controllers unknown".to_owned());
+        };
+        let (wanted, pods) = (controllers.wanted(), controllers.pods.len());
+        if !controllers.gone() {
+            return Stopped::No(format!("controllers {wanted} wanted, {pods} there"));
+        }
+        if let Some(holder) = controllers.leader.as_ref().and_then(|lease| lease.living_holder(now)) {
+            return Stopped::No(format!("controllers gone, but the Lease of {holder} is not over yet"));
+        }
+        if controllers.deployments.is_empty() {
+            return Stopped::Unknown("no workflow controller's Deployment found".to_owned());
+        }
+        Stopped::Yes
     }
 
     /// The crons as seen just now; None when they are not fresh enough to act on.

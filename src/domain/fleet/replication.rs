@@ -27,10 +27,12 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Largest loss that the facts allow for. None: unknown.
+    /// Largest loss that the facts allow for. None: unknown, also when it is not known how fast the primary wrote after
+    /// the last look at it.
     #[must_use]
     pub fn at_most(&self) -> Option<Bytes> {
-        Some(Bytes(self.bytes?.0.saturating_add(self.after.map_or(0, |b| b.0))))
+        let after = if self.exact { Bytes(0) } else { self.after? };
+        Some(Bytes(self.bytes?.0.saturating_add(after.0)))
     }
 
     /// In words: `0 B`, `10.5 KiB and what came after 41s`, `unknown`.
@@ -92,11 +94,31 @@ impl Fleet {
             .all(|side| self.region(side).live_database(self.now).is_some_and(|d| d.primary().is_some()))
     }
 
+    /// With two databases out of recovery now: the side on the older timeline, which is the primary of before. None: it
+    /// is not so, or they can not be told apart.
+    #[must_use]
+    pub fn older_primary(&self) -> Option<Side> {
+        let timeline = |side| {
+            let sample = self.region(side).live_database(self.now)?;
+            sample.primary().map(|_| sample.timeline)
+        };
+        let (a, b) = (timeline(Side::A)?, timeline(Side::B)?);
+        match a.cmp(&b) {
+            std::cmp::Ordering::Less => Some(Side::A),
+            std::cmp::Ordering::Greater => Some(Side::B),
+            std::cmp::Ordering::Equal => None,
+        }
+    }
+
     /// How the standby follows.
     #[must_use]
     pub fn following(&self, standby: Side) -> Following {
         let Some(sample) = self.region(standby).live_database(self.now) else { return Following::Unknown };
         let Some(replica) = sample.replica() else { return Following::NotAReplica };
+        if replica.receiver.as_ref().is_some_and(|receiver| receiver.status.is_none()) {
+            // Not allowed to see it is not the same as nothing there.
+            return Following::Unknown;
+        }
         if !replica.streaming() {
             return Following::NotStreaming;
         }

@@ -2,6 +2,7 @@
 
 use super::{Plan, Proof, Replicas, Scene};
 use crate::domain::effect::{Effect, Outcome, Previous, Target};
+use crate::domain::fleet::region::Stopped;
 use crate::domain::freshness::Source;
 use crate::domain::kubernetes::Controllers;
 use crate::domain::region::Side;
@@ -58,19 +59,17 @@ pub fn scaled(scene: &Scene<'_>, side: Side, replicas: Replicas) -> Proof {
     if !region.controllers.as_ref().is_some_and(|known| scene.after(known.at)) {
         return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(side)));
     }
-    if count(scene, side, replicas) == 0 {
-        stopped(scene, source, controllers)
-    } else {
-        started(scene, side, controllers)
-    }
+    if count(scene, side, replicas) == 0 { stopped(scene, source, side) } else { started(scene, side, controllers) }
 }
 
-fn stopped(scene: &Scene<'_>, source: Source, controllers: &Controllers) -> Proof {
-    if controllers.gone() {
-        return Proof::Proven(vec![scene.evidence(source, "0 replicas wanted, no pod there")], None);
+fn stopped(scene: &Scene<'_>, source: Source, side: Side) -> Proof {
+    match scene.fleet.region(side).stopped(scene.fleet.now) {
+        Stopped::Yes => {
+            Proof::Proven(vec![scene.evidence(source, "0 replicas wanted, no pod there, no Lease renewed")], None)
+        }
+        Stopped::No(why) => Proof::NotYet(why),
+        Stopped::Unknown(why) => Proof::Unreachable(why),
     }
-    let pods = controllers.pods.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>().join(", ");
-    Proof::NotYet(format!("{} replicas wanted, still there: {pods}", controllers.wanted()))
 }
 
 /// Leading is a living Lease, a ready pod, and metrics that do not say otherwise. A fresh Lease alone is not health.
@@ -96,13 +95,22 @@ fn started(scene: &Scene<'_>, side: Side, controllers: &Controllers) -> Proof {
     Proof::Proven(evidence, None)
 }
 
-/// The number that stood there before this step, per Deployment.
+/// The number that stood there before the first attempt of this step, per Deployment. Where a request was never answered,
+/// the number is the one noted when the run began, which is of the old region alone.
 pub fn undo(run: &Run, id: &str) -> Vec<Effect> {
-    let changed = run.outcomes(id).into_iter().filter_map(|(effect, outcome)| match (effect, outcome) {
-        (Effect::Scale { target, .. }, Outcome::Done { previous: Some(Previous::Replicas { value }), .. }) => {
-            Some(Effect::Scale { target: target.clone(), replicas: *value })
+    let mut changed: Vec<Effect> = Vec::new();
+    for (effect, outcome) in run.outcomes(id) {
+        let Effect::Scale { target, .. } = effect else { continue };
+        let noted = run.declared.before.replicas.filter(|_| target.side == run.declared.direction.from);
+        let before = match outcome {
+            Outcome::Done { previous: Some(Previous::Replicas { value }), .. } => Some(*value),
+            Outcome::Unknown { .. } => noted,
+            _ => None,
+        };
+        let Some(replicas) = before else { continue };
+        if !changed.iter().any(|e| matches!(e, Effect::Scale { target: seen, .. } if seen == target)) {
+            changed.push(Effect::Scale { target: target.clone(), replicas });
         }
-        _ => None,
-    });
-    changed.collect()
+    }
+    changed
 }

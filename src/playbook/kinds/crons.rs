@@ -104,13 +104,20 @@ pub fn activated(scene: &Scene<'_>) -> Proof {
     Proof::Proven(vec![scene.evidence(source, words)], Some(Box::new(Note::Crons { active: there, missing })))
 }
 
-/// What was, not a default: only crons that this step changed are changed back.
+/// What was, not a default: only crons that this step changed are changed back, to what stood there before its first
+/// attempt. A request that was never answered may have been taken; it was only made because the other value stood there.
 pub fn undo(run: &Run, id: &str) -> Vec<Effect> {
-    let changed = run.outcomes(id).into_iter().filter_map(|(effect, outcome)| match (effect, outcome) {
-        (Effect::SuspendCron { target, .. }, Outcome::Done { previous: Some(Previous::Suspended { value }), .. }) => {
-            Some(Effect::SuspendCron { target: target.clone(), suspend: *value })
+    let mut changed: Vec<Effect> = Vec::new();
+    for (effect, outcome) in run.outcomes(id) {
+        let Effect::SuspendCron { target, suspend } = effect else { continue };
+        let before = match outcome {
+            Outcome::Done { previous: Some(Previous::Suspended { value }), .. } => *value,
+            Outcome::Unknown { .. } => !suspend,
+            _ => continue,
+        };
+        if !changed.iter().any(|e| matches!(e, Effect::SuspendCron { target: seen, .. } if seen == target)) {
+            changed.push(Effect::SuspendCron { target: target.clone(), suspend: before });
         }
-        _ => None,
-    });
-    changed.collect()
+    }
+    changed
 }

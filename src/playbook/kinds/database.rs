@@ -42,13 +42,14 @@ pub fn fenced(scene: &Scene<'_>) -> Proof {
 }
 
 pub fn undo_fence(run: &Run, id: &str) -> Vec<Effect> {
-    let done = run.outcomes(id).into_iter().filter_map(|(effect, outcome)| match (effect, outcome) {
+    let mut done = run.outcomes(id).into_iter().filter_map(|(effect, outcome)| match (effect, outcome) {
         (Effect::FenceDatabase { side, identity }, Outcome::Done { .. } | Outcome::Unknown { .. }) => {
             Some(Effect::UnfenceDatabase { side: *side, identity: identity.clone() })
         }
         _ => None,
     });
-    done.collect()
+    // One fence however often it was set.
+    done.next().into_iter().collect()
 }
 
 /// The end of the old log, read after the fence: then the loss can be exact.

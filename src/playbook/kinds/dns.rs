@@ -65,19 +65,22 @@ pub fn switched(scene: &Scene<'_>) -> Proof {
     Proof::Proven(vec![scene.evidence(Source::Dns, words)], Some(Box::new(Note::Dns { caches_new_by })))
 }
 
+/// Back to what stood there before the first attempt. The server refuses when something else stands there by then.
 pub fn undo(run: &Run, id: &str) -> Vec<Effect> {
-    let changed = run.outcomes(id).into_iter().filter_map(|(effect, outcome)| match (effect, outcome) {
-        (
-            Effect::SwitchDns { name, wanted, server, .. },
-            Outcome::Done { previous: Some(Previous::Addresses { value, ttl_seconds }), .. },
-        ) => Some(Effect::SwitchDns {
+    let back = run.outcomes(id).into_iter().find_map(|(effect, outcome)| {
+        let Effect::SwitchDns { name, expected, wanted, ttl_seconds, server } = effect else { return None };
+        let (before, ttl) = match outcome {
+            Outcome::Done { previous: Some(Previous::Addresses { value, ttl_seconds }), .. } => (value, ttl_seconds),
+            Outcome::Unknown { .. } => (expected, ttl_seconds),
+            _ => return None,
+        };
+        Some(Effect::SwitchDns {
             name: name.clone(),
             expected: wanted.clone(),
-            wanted: value.clone(),
-            ttl_seconds: *ttl_seconds,
+            wanted: before.clone(),
+            ttl_seconds: *ttl,
             server: server.clone(),
-        }),
-        _ => None,
+        })
     });
-    changed.collect()
+    back.into_iter().collect()
 }
