@@ -3,8 +3,10 @@
 //! Data rises, imports fall: a module imports only what stands below it. `docs/ARCHITECTURE.md` draws the picture and
 //! `tests/architecture.rs` keeps it.
 
+pub mod console;
 pub mod domain;
 pub mod gates;
 pub mod playbook;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod settings;
