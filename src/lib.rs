@@ -9,4 +9,6 @@ pub mod gates;
 pub mod playbook;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod session;
 pub mod settings;
+pub mod ui;

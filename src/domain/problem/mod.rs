@@ -40,7 +40,8 @@ pub struct Problem {
     /// The word that was probably meant.
     pub nearest: Option<String>,
     /// The offending line, printable and with passwords masked.
-    pub source: Option<SourceLine>,
+    /// Boxed, since a `Problem` is the error of many small functions.
+    pub source: Option<Box<SourceLine>>,
 }
 
 /// A line of the text, cut to a width that fits a terminal, and where in it the bad word stands.
@@ -85,7 +86,7 @@ impl Problem {
             word: quote::word(text, start, written),
             message: quote::masked_urls(&message.into()),
             nearest: None,
-            source: Some(quote::source_line(text, start, written.len())),
+            source: Some(Box::new(quote::source_line(text, start, written.len()))),
         }
     }
 

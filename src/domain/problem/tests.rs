@@ -60,6 +60,7 @@ fn problem(text: &str) -> Problem {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn what_people_read() {
     let table: &[(&str, &str)] = &[
         (
@@ -232,6 +233,7 @@ fn the_caret_stands_under_the_word_after_tabs_and_wide_letters() {
 
 #[test]
 fn spans_outside_the_text_are_no_panic() {
+    #[allow(clippy::reversed_empty_ranges, reason = "the wrong span is what is tested")]
     for span in [0..0, 3..999, 999..1000, 2..1, 1..2] {
         let problem = Problem::at("f", "aé\r\nb", span, "m");
         assert!(problem.line >= 1 && !problem.to_string().is_empty());

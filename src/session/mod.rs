@@ -1,0 +1,3 @@
+//! Wires everything; owns the state, the loop, the clock and the terminal.
+
+pub mod ladder;
