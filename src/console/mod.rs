@@ -22,6 +22,7 @@ pub mod row;
 pub mod runs;
 pub mod state;
 pub mod timeline;
+pub mod tree;
 mod update;
 pub mod view;
 mod walk;

@@ -3,6 +3,7 @@
 //! Pages that scroll are written by the console, since update has to know their length; how a meaning looks (colour,
 //! sign, ASCII word) is decided where it is painted.
 
+use crate::domain::region::Side;
 use unicode_width::UnicodeWidthChar;
 
 /// What a piece of text means.
@@ -27,10 +28,8 @@ pub enum Tone {
     Unknown,
     /// Passed over by a person.
     Overridden,
-    /// The region that is primary.
-    Primary,
-    /// The region that is standby.
-    Standby,
+    /// Whatever belongs to that region.
+    Region(Side),
     /// A key of the keyboard.
     Key,
     /// What can't be undone.
@@ -163,6 +162,30 @@ impl Row {
 #[must_use]
 pub fn width(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
+}
+
+/// A text in exactly so many columns: cut with an ellipsis, or filled with blanks.
+#[must_use]
+pub fn pad(text: &str, columns: usize) -> String {
+    let mut text = cut(text, columns);
+    let used = width(&text);
+    text.extend(std::iter::repeat_n(' ', columns.saturating_sub(used)));
+    text
+}
+
+/// A text in at most so many columns, cut with an ellipsis.
+#[must_use]
+pub fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let (mut head, _) = split_at_width(text, columns.saturating_sub(1));
+    if columns > 0 && width(&head) < columns {
+        head.push('…');
+    } else {
+        head.clear();
+    }
+    head
 }
 
 /// A text in lines of at most `columns`, broken at blanks where there are any.

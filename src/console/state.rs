@@ -11,6 +11,7 @@ use super::pages::Page;
 use super::palette::Palette;
 use super::runs::Runs;
 use super::timeline::Timeline;
+use super::tree::Tree;
 use super::view::{Trail, View};
 use crate::domain::Timestamp;
 use crate::domain::fleet::Fleet;
@@ -142,6 +143,8 @@ pub struct State {
     pub runs: Runs,
     /// The timeline's window.
     pub timeline: Timeline,
+    /// The opened run's tree.
+    pub tree: Tree,
     /// The page of the present view, where it has one.
     pub page: Page,
     /// Place of the selected playbook.
@@ -176,6 +179,7 @@ impl State {
             run: None,
             runs: Runs::default(),
             timeline: Timeline::default(),
+            tree: Tree::default(),
             page: Page::default(),
             playbook: 0,
             held: false,
