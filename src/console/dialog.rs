@@ -1,0 +1,118 @@
+//! Questions to the operator. Pure.
+//!
+//! A question takes keys only once it has been painted, and what was typed before is thrown away: nobody agrees to what
+//! they have not seen. What is asked for consent is kept by its hash; when that changes, what was typed is void.
+
+use super::field::Field;
+use super::key::Key;
+use crate::domain::effect::EffectHash;
+use crate::playbook::consent::Tier;
+use crate::playbook::record::RunId;
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialog {
+    /// What is asked.
+    pub ask: Ask,
+    /// It has been on the screen since it was opened or changed.
+    pub painted: bool,
+    /// What is wrong with the answer, or has changed meanwhile.
+    pub note: Option<String>,
+    /// The key that opened it; that key never says yes.
+    pub opened_by: Option<Key>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Declare a run of this playbook?
+    StartRun {
+        /// Its name.
+        playbook: String,
+    },
+    /// Take the run over, or up again?
+    Resume {
+        /// Its id.
+        run: RunId,
+    },
+    /// Send this?
+    Consent {
+        /// Id of the step.
+        step: String,
+        /// Attempt it would be.
+        attempt: u32,
+        /// What is asked for.
+        tier: Tier,
+        /// Hash of what would be sent.
+        shown: EffectHash,
+        /// The name that has to be typed, where one has to.
+        region: String,
+        /// What has been typed.
+        field: Field,
+    },
+    /// Go on against this gate?
+    Override {
+        /// Its id.
+        gate: String,
+        /// What it says.
+        says: String,
+        /// One person overrides what asks for two.
+        break_glass: bool,
+        /// The reason.
+        field: Field,
+    },
+    /// Take the result as it is observed?
+    Accept {
+        /// Id of the step.
+        step: String,
+        /// What is accepted.
+        what: String,
+    },
+    /// Give the run up?
+    Abort {
+        /// The reason.
+        field: Field,
+    },
+    /// Leave the run to others?
+    Detach,
+    /// Leave leeward while a run is driven?
+    Quit,
+}
+
+impl Dialog {
+    /// A question that has not been painted yet.
+    #[must_use]
+    pub fn new(ask: Ask, opened_by: Option<Key>) -> Dialog {
+        Dialog { ask, painted: false, note: None, opened_by }
+    }
+
+    /// The text field it has, if it has one.
+    #[must_use]
+    pub fn field(&self) -> Option<&Field> {
+        match &self.ask {
+            Ask::Consent { tier: Tier::Region, field, .. } | Ask::Override { field, .. } | Ask::Abort { field } => {
+                Some(field)
+            }
+            _ => None,
+        }
+    }
+
+    /// The text field it has, to be typed into.
+    pub fn field_mut(&mut self) -> Option<&mut Field> {
+        match &mut self.ask {
+            Ask::Consent { tier: Tier::Region, field, .. } | Ask::Override { field, .. } | Ask::Abort { field } => {
+                Some(field)
+            }
+            _ => None,
+        }
+    }
+
+    /// What has changed meanwhile makes the answer void: it begins anew.
+    pub fn void(&mut self, why: &str) {
+        if let Some(field) = self.field_mut() {
+            field.clear();
+        }
+        self.painted = false;
+        self.note = Some(why.to_owned());
+    }
+}

@@ -1,0 +1,104 @@
+//! The last line: keys that do something here and now, from the live keymap. Pure.
+
+use super::action::Action;
+use super::guide::Turn;
+use super::state::{Overlay, State};
+use super::view::View;
+
+/// A key and what it does here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// As the keymap writes it.
+    pub keys: String,
+    /// What it does.
+    pub words: &'static str,
+}
+
+impl State {
+    /// The hints, the most useful first: what does not fit is left out from the end.
+    #[must_use]
+    pub fn hints(&self) -> Vec<Hint> {
+        let mode = self.mode();
+        self.useful()
+            .into_iter()
+            .filter_map(|(action, words)| {
+                let keys = self.keymap.keys_for(mode, action).into_iter().next()?;
+                Some(Hint { keys, words })
+            })
+            .collect()
+    }
+
+    fn useful(&self) -> Vec<(Action, &'static str)> {
+        match &self.overlay {
+            Overlay::Filter { .. } => return vec![(Action::Confirm, "keep"), (Action::Cancel, "as it was")],
+            Overlay::Palette(_) => {
+                return vec![(Action::Confirm, "run"), (Action::Complete, "complete"), (Action::Cancel, "close")];
+            }
+            Overlay::Dialog(_) => return vec![(Action::Confirm, "yes, as written"), (Action::Cancel, "not now")],
+            Overlay::None => {}
+        }
+        let mut hints = Vec::new();
+        match self.trail.here() {
+            View::Overview | View::Workflows => {
+                if self.runs.selected.is_some() {
+                    hints.push((Action::Open, "open"));
+                }
+                hints.push((Action::Filter, "filter"));
+                if self.runs.matching > 1 {
+                    hints.push((Action::SortNext, "sort"));
+                }
+            }
+            View::Tree => hints.push((Action::CopyName, "copy")),
+            View::Timeline => hints.push((Action::Filter, "filter")),
+            View::Playbooks => {
+                if self.access == super::state::Access::MayWrite && self.selected_playbook().is_some() {
+                    hints.push((Action::RunStep, "declare a run"));
+                }
+                hints.push((Action::PageDown, "more"));
+            }
+            View::Run => hints.extend(self.run_hints()),
+            View::Database | View::Metrics | View::Dns | View::Help => {}
+        }
+        if self.trail.here() != View::Overview {
+            hints.push((Action::Back, "back"));
+        }
+        hints.push((Action::Palette, "command"));
+        if self.trail.here() != View::Run {
+            let open = self.run.as_ref().is_some_and(|followed| followed.run.ended.is_none());
+            hints.push(if open { (Action::ViewPlaybooks, "run") } else { (Action::StartFailover, "failover") });
+        }
+        for (action, view, words) in [
+            (Action::ViewDatabase, View::Database, "database"),
+            (Action::ViewWorkflows, View::Workflows, "workflows"),
+            (Action::ViewMetrics, View::Metrics, "metrics"),
+            (Action::ViewDns, View::Dns, "dns"),
+            (Action::ViewTimeline, View::Timeline, "timeline"),
+        ] {
+            if self.trail.here() != view {
+                hints.push((action, words));
+            }
+        }
+        if self.trail.here() != View::Help {
+            // Never the one that is left out.
+            hints.insert(hints.len().min(4), (Action::Help, "help"));
+        }
+        hints
+    }
+
+    fn run_hints(&self) -> Vec<(Action, &'static str)> {
+        match self.turn() {
+            Turn::NotOurs => vec![(Action::RunStep, "take over")],
+            Turn::Stands(_) => vec![(Action::RunStep, "take up again"), (Action::AbortRun, "abort")],
+            Turn::Finish => vec![(Action::RunStep, "finish")],
+            Turn::Held(_) => vec![(Action::OverrideGate, "override"), (Action::AbortRun, "abort")],
+            Turn::Start(_) => vec![(Action::RunStep, "start the step"), (Action::AbortRun, "abort")],
+            Turn::Again(_, true) => {
+                vec![(Action::Retry, "retry"), (Action::Accept, "go on without"), (Action::AbortRun, "abort")]
+            }
+            Turn::Again(_, false) => vec![(Action::Retry, "retry"), (Action::AbortRun, "abort")],
+            Turn::Accept(_) => vec![(Action::Accept, "accept"), (Action::AbortRun, "abort")],
+            Turn::Busy(_) | Turn::Stuck(_) => vec![(Action::AbortRun, "abort")],
+            Turn::NoRun | Turn::ReadOnly | Turn::Over => Vec::new(),
+        }
+    }
+}

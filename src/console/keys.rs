@@ -1,0 +1,124 @@
+//! From a key to an action, by what has the focus.
+
+use super::act;
+use super::action::Action;
+use super::command::Command;
+use super::field::Field;
+use super::filter::Filter;
+use super::key::{Code, Key};
+use super::keymap::{Lookup, Mode};
+use super::state::{Guard, Overlay, State};
+use crate::domain::fleet::happening::Weight;
+
+pub(super) fn press(state: &mut State, key: Key) -> Vec<Command> {
+    // A word has been read by whoever goes on typing.
+    if state.notice.as_ref().is_some_and(|notice| notice.weight == Weight::Info) {
+        state.notice = None;
+    }
+    if state.dialog().is_some_and(|dialog| !dialog.painted) {
+        // Typed before the question was on the screen: it was not meant for it.
+        state.chord.clear();
+        return Vec::new();
+    }
+    match state.mode() {
+        Mode::Text => typed(state, key),
+        mode => command(state, mode, key),
+    }
+}
+
+fn command(state: &mut State, mode: Mode, key: Key) -> Vec<Command> {
+    state.chord.push(key);
+    match state.keymap.lookup(mode, &state.chord) {
+        Lookup::Action(action) => {
+            state.chord.clear();
+            allowed(state, action, key)
+        }
+        Lookup::Pending => Vec::new(),
+        Lookup::None if state.chord.len() > 1 => {
+            // The chord came to nothing; its last key may mean something by itself. Escape only gives the chord up.
+            state.chord.clear();
+            if key.code == Code::Esc { Vec::new() } else { command(state, mode, key) }
+        }
+        Lookup::None => {
+            state.chord.clear();
+            Vec::new()
+        }
+    }
+}
+
+/// What leads to an effect is held back just after the focus came back, and where the key itself opened the question.
+fn allowed(state: &mut State, action: Action, key: Key) -> Vec<Command> {
+    let dangerous = action.is_dangerous() || action == Action::Detach;
+    if dangerous && state.guard != Guard::Open {
+        state.say(Weight::Warn, "ignored: the terminal has only just got the focus; press again");
+        return Vec::new();
+    }
+    if action == Action::Confirm && state.dialog().is_some_and(|dialog| dialog.opened_by == Some(key)) {
+        state.say(Weight::Warn, format!("{key} opened the question, so it does not say yes"));
+        return Vec::new();
+    }
+    act::act(state, action, key)
+}
+
+fn typed(state: &mut State, key: Key) -> Vec<Command> {
+    if let Lookup::Action(action) = state.keymap.lookup(Mode::Text, &[key]) {
+        let commands = match (action, focused(state)) {
+            (Action::DeleteBack, Some(field)) => edit(field, Field::delete_back),
+            (Action::DeleteForward, Some(field)) => edit(field, Field::delete_forward),
+            (Action::DeleteWord, Some(field)) => edit(field, Field::delete_word),
+            (Action::DeleteLine, Some(field)) => edit(field, Field::clear),
+            (Action::Left, Some(field)) => edit(field, Field::left),
+            (Action::Right, Some(field)) => edit(field, Field::right),
+            (Action::LineStart, Some(field)) => edit(field, Field::start),
+            (Action::LineEnd, Some(field)) => edit(field, Field::end),
+            _ => return allowed(state, action, key),
+        };
+        after_edit(state);
+        return commands;
+    }
+    if let (Code::Char(c), true, Some(field)) = (key.code, key.is_printable(), focused(state)) {
+        field.insert(c);
+        after_edit(state);
+    }
+    Vec::new()
+}
+
+fn edit(field: &mut Field, how: fn(&mut Field)) -> Vec<Command> {
+    how(field);
+    Vec::new()
+}
+
+pub(super) fn paste(state: &mut State, text: &str) {
+    if state.dialog().is_some_and(|dialog| !dialog.painted) {
+        return;
+    }
+    match focused(state) {
+        Some(field) => {
+            field.paste(text);
+            after_edit(state);
+        }
+        None => state.say(Weight::Info, "pasted text is ignored here: no text field has the focus"),
+    }
+}
+
+fn focused(state: &mut State) -> Option<&mut Field> {
+    match &mut state.overlay {
+        Overlay::None => None,
+        Overlay::Filter { field, .. } => Some(field),
+        Overlay::Palette(palette) => Some(&mut palette.field),
+        Overlay::Dialog(dialog) => dialog.field_mut(),
+    }
+}
+
+/// A list is filtered while one types, and the palette finds.
+fn after_edit(state: &mut State) {
+    match &mut state.overlay {
+        Overlay::Filter { field, .. } => {
+            let filter = Filter::read(&field.text());
+            state.set_filter(filter);
+        }
+        Overlay::Palette(palette) => palette.find(),
+        Overlay::Dialog(dialog) => dialog.note = None,
+        Overlay::None => {}
+    }
+}

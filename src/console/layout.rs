@@ -1,0 +1,159 @@
+//! How the screen is divided: sizes only, no cells. Pure. Update needs them to keep a selection in sight, and what is
+//! painted follows the same numbers.
+
+use super::state::State;
+use super::view::View;
+
+/// The terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Columns.
+    pub columns: u16,
+    /// Rows.
+    pub rows: u16,
+}
+
+/// Least size at which anything but a notice is painted.
+pub const LEAST: Size = Size { columns: 60, rows: 15 };
+
+/// Least size at which regions stand side by side.
+const WIDE: Size = Size { columns: 120, rows: 24 };
+
+/// Which of the three layouts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Panes side by side.
+    Wide,
+    /// One column, every fact.
+    Dense,
+    /// A notice.
+    TooSmall,
+}
+
+impl Size {
+    /// The layout that fits.
+    #[must_use]
+    pub fn form(self) -> Form {
+        let fits = |least: Size| self.columns >= least.columns && self.rows >= least.rows;
+        if fits(WIDE) {
+            Form::Wide
+        } else if fits(LEAST) {
+            Form::Dense
+        } else {
+            Form::TooSmall
+        }
+    }
+}
+
+/// Heights from top to bottom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bands {
+    /// Header, with its rule where it has one.
+    pub header: u16,
+    /// The line of the run that is driven or watched; 0 without one.
+    pub run: u16,
+    /// The view.
+    pub body: u16,
+    /// Keys, with the rule where it has one.
+    pub footer: u16,
+}
+
+/// Heights of the wide overview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overview {
+    /// The three panes of regions and database.
+    pub regions: u16,
+    /// Readiness.
+    pub readiness: u16,
+    /// Alarms and what changed.
+    pub alarms: u16,
+    /// Runs.
+    pub runs: u16,
+}
+
+/// Lines of the dense overview above the runs, without rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DenseOverview {
+    /// The two regions.
+    pub regions: u16,
+    /// Database, readiness, what holds, alarms.
+    pub middle: u16,
+    /// Runs, with the head of the table.
+    pub runs: u16,
+}
+
+impl State {
+    /// Heights from top to bottom.
+    #[must_use]
+    pub fn bands(&self) -> Bands {
+        let (header, footer) = match self.size.form() {
+            Form::Wide => (1, 1),
+            Form::Dense | Form::TooSmall => (3, 2),
+        };
+        let run = u16::from(self.run.as_ref().is_some_and(|run| run.shown_in_line()));
+        Bands { header, run, body: self.size.rows.saturating_sub(header + run + footer), footer }
+    }
+
+    /// Heights of the wide overview, for what there is to say now.
+    #[must_use]
+    pub fn overview(&self) -> Overview {
+        let body = self.bands().body;
+        let regions = 8.min(body);
+        let holds = u16::try_from(self.derived.readiness.blocks.len()).unwrap_or(u16::MAX);
+        let warns = u16::try_from(self.derived.readiness.warnings.len()).unwrap_or(u16::MAX);
+        // What holds takes two lines each, question and way out; warnings stand two in a line.
+        let room = body.saturating_sub(regions);
+        let wanted = 3 + holds.min(3) * 2 + warns.min(6).div_ceil(2).min(3);
+        let readiness = wanted.min(room / 2).max(3.min(room));
+        let left = room.saturating_sub(readiness);
+        let lines = u16::try_from(self.derived.alarms.len()).unwrap_or(u16::MAX).min(4) + 3;
+        let alarms = (lines + 2).min(left / 2);
+        Overview { regions, readiness, alarms, runs: left.saturating_sub(alarms) }
+    }
+
+    /// Heights of the dense overview.
+    #[must_use]
+    pub fn dense_overview(&self) -> DenseOverview {
+        let body = self.bands().body;
+        let holds = u16::from(!self.derived.readiness.blocks.is_empty());
+        let alarms = u16::from(!self.derived.alarms.is_empty());
+        let regions = 5.min(body);
+        let middle = (2 + holds + alarms).min(body.saturating_sub(regions + 1));
+        DenseOverview { regions, middle, runs: body.saturating_sub(regions + middle + 2) }
+    }
+
+    /// Rows of the list of runs that are in sight.
+    #[must_use]
+    pub fn run_rows(&self) -> usize {
+        let height = match (self.trail.here(), self.size.form()) {
+            (_, Form::TooSmall) => 0,
+            (View::Overview, Form::Wide) => self.overview().runs.saturating_sub(3),
+            (View::Overview, Form::Dense) => self.dense_overview().runs.saturating_sub(1),
+            (_, Form::Wide) => self.bands().body.saturating_sub(3),
+            (_, Form::Dense) => self.bands().body.saturating_sub(2),
+        };
+        usize::from(height)
+    }
+
+    /// Lines of a page or list that fills the body.
+    #[must_use]
+    pub fn body_rows(&self) -> usize {
+        let frame = if self.size.form() == Form::Wide { 2 } else { 1 };
+        usize::from(self.bands().body.saturating_sub(frame))
+    }
+
+    /// Columns inside a pane that fills the body.
+    #[must_use]
+    pub fn body_columns(&self) -> usize {
+        usize::from(self.size.columns.saturating_sub(if self.size.form() == Form::Wide { 4 } else { 2 }))
+    }
+
+    /// Columns of the list of steps, with its frame; 0 where it is one line above the page.
+    #[must_use]
+    pub fn step_list_columns(&self) -> u16 {
+        match self.size.form() {
+            Form::Wide => (self.size.columns / 3).clamp(44, 60),
+            Form::Dense | Form::TooSmall => 0,
+        }
+    }
+}

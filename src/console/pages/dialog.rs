@@ -1,0 +1,136 @@
+//! A question as rows: what is asked, exactly what would be sent, and how to say yes or no.
+
+use super::step::Writer;
+use crate::console::action::Action;
+use crate::console::dialog::{Ask, Dialog};
+use crate::console::field::Field;
+use crate::console::row::{Row, Sign, Tone};
+use crate::console::state::State;
+use crate::domain::effect::{Effect, EffectHash};
+use crate::domain::region::Side;
+use crate::playbook::consent::{REASON_CHARS_MIN, Tier};
+use crate::playbook::propose::Next;
+
+/// Requests shown in the question itself; all of them stand on the page above.
+const REQUESTS_MAX: usize = 6;
+
+pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
+    let mut page = Writer { columns, rows: Vec::new() };
+    match &dialog.ask {
+        Ask::StartRun { playbook } => {
+            page.inset_none(&format!("Declare a run of \"{playbook}\"{}?", direction(state)), Tone::Strong);
+            page.inset_none("The run is written to the journal. Each step then asks for itself.", Tone::Plain);
+        }
+        Ask::Resume { run } => resume(state, &run.0, &mut page),
+        Ask::Consent { step, tier, shown, region, field, .. } => {
+            consent(state, step, *tier, shown, (region, field), &mut page);
+        }
+        Ask::Override { gate, says, break_glass, field } => {
+            page.signed((Sign::Block, Tone::Bad), &format!("{gate}: {says}"), Tone::Plain, "");
+            if *break_glass {
+                let text = "BREAK-GLASS: this asks for a second person, and you would override it ALONE. The report says so.";
+                page.inset_none(text, Tone::Danger);
+            }
+            page.inset_none("It goes on record with your name and is never shown as passed.", Tone::Plain);
+            typed(&format!("Reason, {REASON_CHARS_MIN} characters or more:"), field, &mut page);
+        }
+        Ask::Accept { step, what } => {
+            page.inset_none(&format!("Take the result of \"{step}\" as it is?"), Tone::Strong);
+            page.inset_none(what, Tone::Plain);
+        }
+        Ask::Abort { field } => {
+            page.inset_none("End the run where it stands? Nothing is undone by that, and what was sent stays sent.", Tone::Strong);
+            typed(&format!("Why, {REASON_CHARS_MIN} characters or more:"), field, &mut page);
+        }
+        Ask::Detach => {
+            page.inset_none("Leave the run to others? It stays open, and anyone may take it over.", Tone::Strong);
+        }
+        Ask::Quit => {
+            page.inset_none("A run is driven from here.", Tone::Strong);
+            page.inset_none("Leaving detaches from it: it stays open and is not aborted; anyone may take it over.", Tone::Plain);
+        }
+    }
+    if let Some(note) = &dialog.note {
+        page.signed((Sign::Warn, Tone::Warn), note, Tone::Warn, "");
+    }
+    page.push(ways(state, dialog));
+    page.rows
+}
+
+fn direction(state: &State) -> String {
+    match state.fleet.direction() {
+        Some(way) => format!(" from {} to {}", state.fleet.name(way.from), state.fleet.name(way.to)),
+        None => String::new(),
+    }
+}
+
+fn resume(state: &State, id: &str, page: &mut Writer) {
+    let Some(followed) = &state.run else { return };
+    page.inset_none(&format!("Take run {id} up and drive it from here?"), Tone::Strong);
+    page.inset_none(&format!("Driven last by {}. While that driver lives, this is refused.", followed.run.driver), Tone::Plain);
+    page.inset_none("A step that was started then reads uncertain until it is observed.", Tone::Plain);
+}
+
+fn consent(
+    state: &State,
+    step: &str,
+    tier: Tier,
+    shown: &EffectHash,
+    (region, field): (&str, &Field),
+    page: &mut Writer,
+) {
+    let Some((plan, _)) = state.run.as_ref().and_then(|followed| followed.run.step(step)) else { return };
+    let words = |text: &str| state.run.as_ref().map_or_else(String::new, |followed| followed.run.words(text));
+    let effects: &[Effect] = match state.derived.proposal.as_ref().map(|proposal| &proposal.next) {
+        Some(Next::Start { effects, .. } | Next::Again { effects, .. }) => effects,
+        _ => &[],
+    };
+    let name = |side: Side| state.fleet.name(side).to_owned();
+    let lines: Vec<String> = effects.iter().flat_map(|effect| effect.requests(name)).collect();
+    page.push(Row::of(words(&plan.title), Tone::Strong).fill().dim(format!("consent {}", shown.short())));
+    for line in lines.iter().take(REQUESTS_MAX) {
+        page.inset(line, Tone::Plain);
+    }
+    if lines.len() > REQUESTS_MAX {
+        page.inset(&format!("and {} more, all on the page above", lines.len() - REQUESTS_MAX), Tone::Warn);
+    }
+    if !plan.no_way_back.is_empty() {
+        page.inset_none(&format!("No way back: {}", words(&plan.no_way_back)), Tone::Danger);
+    }
+    if tier == Tier::Region {
+        typed(&format!("Type the region, {region}:"), field, page);
+    }
+}
+
+fn typed(label: &str, field: &Field, page: &mut Writer) {
+    let (before, after) = field.halves();
+    page.push(
+        Row::of(format!("{label}  "), Tone::Strong)
+            .add(before, Tone::Field)
+            .sign(Sign::Cursor, Tone::Field)
+            .add(after, Tone::Field),
+    );
+}
+
+/// How to say yes and no, with the live keys.
+fn ways(state: &State, dialog: &Dialog) -> Row {
+    let mode = state.mode();
+    let key = |action: Action| state.keymap.keys_for(mode, action).into_iter().next().unwrap_or_else(|| "no key".to_owned());
+    if !dialog.painted && dialog.note.is_some() {
+        return Row::new().dim("look again; keys are taken in a moment");
+    }
+    Row::new()
+        .add(key(Action::Confirm), Tone::Key)
+        .dim(if dialog.field().is_some() { " sends what is typed   " } else { " yes, as written   " })
+        .add(key(Action::Cancel), Tone::Key)
+        .dim(" not now, nothing is sent")
+}
+
+impl Writer {
+    /// Words that wrap, not set in.
+    fn inset_none(&mut self, text: &str, tone: Tone) {
+        for line in crate::console::row::wrap(text, self.columns) {
+            self.push(Row::of(line, tone));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the name in front answers, server by server, and which region that means.
+
+use super::words::moment;
+use crate::console::row::{Row, Sign, Tone, pad};
+use crate::console::state::State;
+use crate::domain::dns::{DnsAnswer, ServerKind};
+use crate::domain::freshness::Source;
+use crate::domain::policy::DnsPolicy;
+use crate::domain::region::Side;
+use crate::domain::units::age;
+
+pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
+    let fleet = &state.fleet;
+    let Some(policy) = &fleet.policy.dns else {
+        return vec![
+            Row::of("No name in front is configured ([dns] in the configuration).", Tone::Unknown),
+            Row::of("Clients are moved by hand, and leeward can't tell where they go.", Tone::Dim),
+        ];
+    };
+    let mut rows = vec![Row::new().add(&*policy.name, Tone::Strong).dim(format!(
+        "   {}",
+        if policy.can_switch { format!("changed at {}", policy.server) } else { "changed by hand: dns.provider = none".to_owned() }
+    ))];
+    for side in Side::BOTH {
+        let target = policy.targets.get(side).map_or_else(|| "no address configured".to_owned(), |a| a.to_string());
+        rows.push(Row::new().say("  ").add(pad(fleet.name(side), 18), Tone::Region(side)).say(format!("is {target}")));
+    }
+    rows.push(Row::new());
+    let fresh = fleet.freshness(Source::Dns);
+    let Some(known) = &fleet.dns else {
+        let why = fleet.dns_health.error.as_ref().map_or_else(|| "no answer yet".to_owned(), ToString::to_string);
+        rows.push(Row::new().sign(Sign::Unknown, Tone::Unknown).add(format!(" {fresh}: {why}"), Tone::Unknown));
+        return rows;
+    };
+    let old = !fresh.usable();
+    rows.push(verdict(state, policy, old));
+    if let Some(error) = fleet.dns_health.error.as_ref().filter(|_| old) {
+        rows.push(Row::new().add(format!("below: as of {}; now {error}", moment(known.at, fleet.now)), Tone::Warn));
+    }
+    rows.push(Row::new());
+    let head = format!("{:<14}{:<24}{:<22}{:>7}  {:<11}MEANS", "KIND", "SERVER", "ANSWER", "TTL", "SERIAL");
+    rows.push(Row::of(head, Tone::Strong));
+    for answer in &known.value.answers {
+        rows.push(line(state, policy, answer, old, columns));
+    }
+    if known.value.answers.is_empty() {
+        rows.push(Row::of("No server is configured to be asked.", Tone::Unknown));
+    }
+    rows
+}
+
+fn verdict(state: &State, policy: &DnsPolicy, old: bool) -> Row {
+    let sample = state.fleet.dns.as_ref().map(|known| &known.value);
+    let Some((addresses, ttl)) = sample.and_then(|sample| sample.authoritative()) else {
+        return Row::new()
+            .sign(Sign::Warn, Tone::Warn)
+            .add(" the servers of the zone do not agree, or do not answer", Tone::Warn);
+    };
+    let caches = format!("; caches have a change {} after it is made", age(ttl));
+    let was = if old { "meant" } else { "means" };
+    match policy.meaning(addresses) {
+        Some(side) => Row::new()
+            .add(format!("it {was} "), if old { Tone::Old } else { Tone::Plain })
+            .add(state.fleet.name(side), Tone::Region(side))
+            .dim(caches),
+        None => Row::new().sign(Sign::Warn, Tone::Warn).add(" it means neither region", Tone::Warn).dim(caches),
+    }
+}
+
+fn line(state: &State, policy: &DnsPolicy, answer: &DnsAnswer, old: bool, columns: usize) -> Row {
+    let kind = match answer.kind {
+        ServerKind::Authoritative => "authoritative",
+        ServerKind::Resolver => "resolver",
+    };
+    let tone = if old { Tone::Old } else { Tone::Plain };
+    let row = Row::new().dim(format!("{kind:<14}")).add(pad(&answer.server, 23), tone).say(" ");
+    let (addresses, ttl) = match &answer.result {
+        Ok(found) => found,
+        Err(why) => {
+            let why = crate::console::row::cut(why, columns.saturating_sub(42));
+            return row.sign(Sign::Unknown, Tone::Warn).add(format!(" {why}"), Tone::Warn);
+        }
+    };
+    let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let list = if list.is_empty() { "no address".to_owned() } else { list };
+    let serial = answer.serial.map_or_else(|| "–".to_owned(), |serial| serial.to_string());
+    let row = row.add(format!("{}{:>8}  {}", pad(&list, 21), age(*ttl), pad(&serial, 11)), tone);
+    match policy.meaning(addresses) {
+        Some(side) => row.add(state.fleet.name(side), Tone::Region(side)),
+        None => row.sign(Sign::Warn, Tone::Warn).add(" neither", Tone::Warn),
+    }
+}

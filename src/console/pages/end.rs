@@ -1,0 +1,121 @@
+//! The end of a run: how long each part took, what was lost, what is still open.
+
+use super::step::Writer;
+use super::words::{many, moment};
+use crate::console::row::{Piece, Row, Sign, Tone};
+use crate::console::state::State;
+use crate::domain::units::clock;
+use crate::playbook::figures::Figures;
+use crate::playbook::record::End;
+use crate::playbook::run::Run;
+use std::time::Duration;
+
+/// Longest bar.
+const BAR: u16 = 40;
+
+pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
+    let (Some(followed), Some(figures)) = (&state.run, &state.derived.figures) else { return (String::new(), Vec::new()) };
+    let run = &followed.run;
+    let target = clock(state.fleet.policy.rto_target);
+    let word = match figures.end {
+        Some(End::Done) => "DONE",
+        Some(End::Aborted) => "ABORTED",
+        None => "open",
+    };
+    let proven = if figures.proven { "service proven after" } else { "service NOT proven after" };
+    let title = format!("{word} {} {} of {target}", proven, clock(figures.total));
+    let mut page = Writer { columns, rows: Vec::new() };
+    page.push(
+        Row::of(format!("{} {} ", run.declared.playbook.name, run.from_name()), Tone::Strong)
+            .sign(Sign::Arrow, Tone::Strong)
+            .add(format!(" {}", run.to_name()), Tone::Strong)
+            .fill()
+            .dim(format!("run {}", run.declared.run)),
+    );
+    let (word_tone, over) = match (figures.end, figures.proven) {
+        (Some(End::Done), true) => (Tone::Good, figures.total > state.fleet.policy.rto_target),
+        (Some(End::Done), false) | (None, _) => (Tone::Warn, false),
+        (Some(End::Aborted), _) => (Tone::Bad, false),
+    };
+    let late = if over { ", over the target" } else { "" };
+    page.labelled("outcome", &format!("{title}{late}"), if over { Tone::Warn } else { word_tone });
+    if let Some((End::Aborted, _, reason)) = &run.ended {
+        page.labelled("because", reason, Tone::Plain);
+    }
+    page.blank();
+    bars(figures, &mut page);
+    page.blank();
+    losses(state, figures, &mut page);
+    open(run, figures, &mut page);
+    (format!("end of run {}", run.declared.run), page.rows)
+}
+
+fn bars(figures: &Figures, page: &mut Writer) {
+    let parts = [
+        ("detect", figures.detect, "first failed probe to the declaration"),
+        ("decide", figures.decide, "waiting for a person"),
+        ("execute", figures.execute, "steps that do"),
+        ("verify", figures.verify, "steps that prove"),
+    ];
+    let longest = parts.iter().map(|part| part.1).max().unwrap_or_default().max(Duration::from_secs(1));
+    let most = BAR.min(u16::try_from(page.columns.saturating_sub(24) / 2).unwrap_or(BAR)).max(4);
+    for (name, spent, words) in parts {
+        let share = spent.as_secs_f64() / longest.as_secs_f64() * f64::from(most);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let bar = (share.round() as u16).clamp(u16::from(!spent.is_zero()), most);
+        let blank = usize::from(most - bar) + 1;
+        page.push(
+            Row::new()
+                .dim(format!("{name:<12}"))
+                .add(format!("{:>9} ", clock(spent)), Tone::Plain)
+                .piece(Piece::Bar(bar, Tone::Plain))
+                .dim(format!("{:blank$}{words}", "")),
+        );
+    }
+    page.push(Row::new().dim(format!("{:<12}", "total")).add(format!("{:>9}", clock(figures.total)), Tone::Strong));
+}
+
+fn losses(state: &State, figures: &Figures, page: &mut Writer) {
+    let text = match &figures.loss {
+        None => ("not measured".to_owned(), Tone::Unknown),
+        Some((loss, rows, measured)) => {
+            let rows = match rows {
+                Some(0) => ", no archive row".to_owned(),
+                Some(rows) => format!(", {}", many(usize::try_from(*rows).unwrap_or(usize::MAX), "archive row", "archive rows")),
+                None => ", archive rows unknown".to_owned(),
+            };
+            let how = if *measured { "measured on the old side" } else { "as estimated before the promotion" };
+            (format!("{}{rows}; {how}", loss.words()), Tone::Plain)
+        }
+    };
+    page.labelled("lost", &text.0, text.1);
+    if let Some((runs, at)) = figures.in_flight {
+        let text = format!("{} in the old region, as of {}", many(runs, "run", "runs"), moment(at, state.fleet.now));
+        page.labelled("in flight", &text, Tone::Plain);
+    }
+    match figures.caches_new_by {
+        Some(by) if by > state.fleet.now => {
+            page.labelled("caches", &format!("all new by {}", moment(by, state.fleet.now)), Tone::Plain);
+        }
+        Some(by) => page.labelled("caches", &format!("new since {}", moment(by, state.fleet.now)), Tone::Plain),
+        None => page.labelled("caches", "not known: the name was not switched by this run", Tone::Dim),
+    }
+}
+
+fn open(run: &Run, figures: &Figures, page: &mut Writer) {
+    if figures.overrides.is_empty() {
+        page.labelled("overrides", "none", Tone::Plain);
+    }
+    for (at, decision) in figures.overrides.iter().enumerate() {
+        let alone = if decision.break_glass { " ALONE (break-glass)" } else { "" };
+        let text = format!("{} by {}{alone}: \"{}\"", decision.finding.gate, decision.by, decision.reason);
+        page.labelled(if at == 0 { "overrides" } else { "" }, &text, Tone::Overridden);
+    }
+    for (at, (step, why)) in figures.unproven.iter().enumerate() {
+        page.labelled(if at == 0 { "not proven" } else { "" }, &format!("{step}: {why}"), Tone::Overridden);
+    }
+    if run.promotion_started() {
+        let text = format!("{} must be rebuilt as a replica before it can take over again", run.from_name());
+        page.labelled("open", &text, Tone::Warn);
+    }
+}

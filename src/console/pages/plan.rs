@@ -1,0 +1,106 @@
+//! A playbook before it is run: where it would lead, what it would cost, what holds it back, and its steps.
+
+use super::step::Writer;
+use super::words::{many, verdict};
+use crate::console::row::{Row, Sign, Tone};
+use crate::console::state::State;
+use crate::domain::region::Direction;
+use crate::domain::units::{age, clock};
+use crate::playbook::consent::Tier;
+use crate::playbook::file::{Playbook, Purpose};
+
+pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
+    let mut page = Writer { columns, rows: Vec::new() };
+    let Some(playbook) = state.selected_playbook() else {
+        page.push(Row::of("There is no playbook: none is built in, and none was read.", Tone::Unknown));
+        return ("plan".to_owned(), page.rows);
+    };
+    page.push(Row::of(&playbook.title, Tone::Strong));
+    let direction = state.fleet.direction().map(|way| match playbook.purpose {
+        // A fence works against the region that is not the primary.
+        Purpose::Fence => Direction { from: way.to, to: way.from },
+        Purpose::Unplanned | Purpose::Planned => way,
+    });
+    match direction {
+        Some(way) => page.push(
+            Row::new()
+                .dim("from        ")
+                .add(state.fleet.name(way.from), Tone::Region(way.from))
+                .say(" ")
+                .sign(Sign::Arrow, Tone::Plain)
+                .say(" ")
+                .add(state.fleet.name(way.to), Tone::Region(way.to)),
+        ),
+        None => page.labelled("from", "not known: no primary was seen, or both regions are one", Tone::Unknown),
+    }
+    let history = state.history.takes.get(&playbook.name);
+    let takes = match history {
+        Some(span) => format!("{} in the last run; target {}", clock(*span), clock(state.fleet.policy.rto_target)),
+        None => format!(
+            "about {} of steps, by the playbook, and your decisions; target {}",
+            clock(playbook.expect()),
+            clock(state.fleet.policy.rto_target)
+        ),
+    };
+    page.labelled("takes", &takes, Tone::Plain);
+    if playbook.purpose != Purpose::Fence {
+        costs(state, &mut page);
+    }
+    steps(state, playbook, direction, &mut page);
+    (format!("plan {}", playbook.name), page.rows)
+}
+
+fn costs(state: &State, page: &mut Writer) {
+    let readiness = &state.derived.readiness;
+    match &readiness.loss {
+        Some(loss) => {
+            let verb = if loss.exact { "" } else { "perhaps " };
+            let rows = readiness.loss_rows.map(|rows| format!("; {}", many(usize::try_from(rows).unwrap_or(0), "archive row", "archive rows")));
+            page.labelled("loses", &format!("{verb}{}{}", loss.words(), rows.unwrap_or_default()), Tone::Plain);
+        }
+        None => page.labelled("loses", "not known without a direction", Tone::Unknown),
+    }
+    let flight = match readiness.in_flight {
+        Some(runs) => format!("{} there, as last known", many(runs, "unfinished run", "unfinished runs")),
+        None => "never seen".to_owned(),
+    };
+    page.labelled("in flight", &flight, if readiness.in_flight.is_some() { Tone::Plain } else { Tone::Unknown });
+    page.labelled("readiness", &readiness.headline(), Tone::Strong);
+    for finding in readiness.blocks.iter().chain(&readiness.warnings) {
+        page.signed(verdict(finding.answer.verdict), &finding.answer.text, Tone::Plain, "");
+        if !finding.answer.lift.is_empty() {
+            page.inset(&format!("lift it: {}", finding.answer.lift), Tone::Dim);
+        }
+    }
+    for finding in &readiness.work {
+        let step = finding.answer.lifted_by.as_deref().unwrap_or_default();
+        page.signed((Sign::ToCome, Tone::Dim), &format!("{}: step {step} sees to it", finding.answer.text), Tone::Dim, "");
+    }
+}
+
+fn steps(state: &State, playbook: &Playbook, direction: Option<Direction>, page: &mut Writer) {
+    page.blank();
+    page.head("steps");
+    let words = |text: &str| match direction {
+        Some(way) => text.replace("{from}", state.fleet.name(way.from)).replace("{to}", state.fleet.name(way.to)),
+        None => text.replace("{from}", "the old region").replace("{to}", "the new region"),
+    };
+    for (at, step) in playbook.steps.iter().enumerate() {
+        let (asks, tone) = match step.consent {
+            Tier::None => ("asks nothing", Tone::Dim),
+            Tier::Confirm => ("asks", Tone::Plain),
+            Tier::Region => ("asks for the name", Tone::Danger),
+        };
+        page.push(
+            Row::new()
+                .dim(format!("  {:>2} ", at + 1))
+                .say(words(&step.title))
+                .fill()
+                .add(asks, tone)
+                .dim(format!("{:>7}", age(step.expect))),
+        );
+        if !step.no_way_back.is_empty() {
+            page.inset(&format!(" no way back: {}", words(&step.no_way_back)), Tone::Danger);
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The run: its steps as a list, and one step as a page.
+
+use super::words::{evidence_age, moment, verdict};
+use crate::console::guide::Turn;
+use crate::console::row::{Row, Sign, Tone, wrap};
+use crate::console::state::{Followed, State};
+use crate::domain::effect::{Effect, Outcome};
+use crate::domain::since;
+use crate::domain::units::{age, clock};
+use crate::gates::OverrideBy;
+use crate::playbook::consent::Tier;
+use crate::playbook::propose::{GateLine, Next};
+use crate::playbook::run::{StepRun, StepState};
+
+/// The steps, one row each: mark, number, id, and how it stands at the right.
+#[must_use]
+pub fn step_rows(state: &State) -> Vec<Row> {
+    let Some(followed) = &state.run else { return Vec::new() };
+    let run = &followed.run;
+    let current = run.current().map(|(at, _, _)| at).filter(|_| run.ended.is_none());
+    let steps = run.declared.playbook.steps.iter().zip(&run.steps).enumerate();
+    steps
+        .map(|(at, (step, slot))| {
+            let here = current == Some(at);
+            let (sign, tone) = mark(slot, here);
+            let text = if here { Tone::Strong } else if slot.state == StepState::Waiting { Tone::Dim } else { Tone::Plain };
+            Row::new()
+                .sign(sign, tone)
+                .add(format!(" {:>2} {}", at + 1, step.id), text)
+                .fill()
+                .add(stand(state, followed, at, slot, here), if here { Tone::Strong } else { Tone::Dim })
+        })
+        .collect()
+}
+
+/// Mark of a step. What was passed over never wears the mark of what passed.
+pub(super) fn mark(slot: &StepRun, here: bool) -> (Sign, Tone) {
+    match &slot.state {
+        StepState::Done => (Sign::Pass, Tone::Good),
+        StepState::Unproven(_) => (Sign::Overridden, Tone::Overridden),
+        StepState::Skipped(_) => (Sign::Moot, Tone::Dim),
+        StepState::Failed(_) => (Sign::Block, Tone::Bad),
+        StepState::Uncertain(_) => (Sign::Unknown, Tone::Unknown),
+        StepState::Undone => (Sign::Moot, Tone::Warn),
+        StepState::Started => (Sign::Here, Tone::Plain),
+        StepState::Waiting if here => (Sign::Here, Tone::Strong),
+        StepState::Waiting => (Sign::ToCome, Tone::Dim),
+    }
+}
+
+fn stand(state: &State, followed: &Followed, at: usize, slot: &StepRun, here: bool) -> String {
+    let took = || slot.started_at.zip(slot.ended_at).map_or_else(|| "done".to_owned(), |(a, b)| clock(since(a, b)));
+    match &slot.state {
+        StepState::Done => took(),
+        StepState::Unproven(_) => "not proven".to_owned(),
+        StepState::Skipped(_) => "skipped".to_owned(),
+        StepState::Failed(_) => "failed".to_owned(),
+        StepState::Uncertain(_) => "uncertain".to_owned(),
+        StepState::Undone => "undone".to_owned(),
+        StepState::Started => {
+            let spent = slot.started_at.map(|at| since(at, state.fleet.now)).unwrap_or_default();
+            format!("at it {}", clock(spent))
+        }
+        StepState::Waiting if here => match state.turn() {
+            Turn::Start(Tier::None) | Turn::Busy(_) => "next".to_owned(),
+            Turn::Start(_) | Turn::Finish => "your turn".to_owned(),
+            Turn::Held(_) => "held".to_owned(),
+            Turn::Stuck(_) => "stuck".to_owned(),
+            _ => "next".to_owned(),
+        },
+        StepState::Waiting => {
+            let step = followed.run.declared.playbook.steps.get(at);
+            let expect = step.map(|step| {
+                let past = state.history.step_takes.get(&step.id).and_then(|all| all.first()).copied();
+                past.unwrap_or(step.expect)
+            });
+            expect.map_or_else(String::new, |expect| format!("about {}", clock(expect)))
+        }
+    }
+}
+
+/// One step as a page: title, whether it can't be undone, rows.
+pub(super) fn rows(state: &State, at: usize, columns: usize) -> (String, bool, Vec<Row>) {
+    let Some(followed) = &state.run else { return (String::new(), false, Vec::new()) };
+    let run = &followed.run;
+    let (Some(step), Some(slot)) = (run.declared.playbook.steps.get(at), run.steps.get(at)) else {
+        return (String::new(), false, Vec::new());
+    };
+    let current = run.ended.is_none() && run.current().is_some_and(|(open, _, _)| open == at);
+    let mut page = Writer { columns, rows: Vec::new() };
+    page.push(Row::of(run.words(&step.title), Tone::Strong));
+    if current {
+        now(state, &mut page);
+    } else {
+        past(slot, &mut page);
+    }
+    page.blank();
+    page.labelled("why", &run.words(&step.why), Tone::Plain);
+    gates(state, slot, current, &mut page);
+    requests(state, slot, current, &mut page);
+    outcomes(slot, &mut page);
+    evidence(state, slot, &mut page);
+    if !step.no_way_back.is_empty() {
+        page.blank();
+        page.labelled("no way back", &run.words(&step.no_way_back), Tone::Danger);
+    }
+    page.blank();
+    page.labelled("takes", &takes(state, &step.id, step.expect), Tone::Dim);
+    let title = format!("step {} of {} {}", at + 1, run.steps.len(), step.id);
+    (title, step.kind.irreversible(), page.rows)
+}
+
+/// Rows being written, with wrapping.
+pub(super) struct Writer {
+    pub columns: usize,
+    pub rows: Vec<Row>,
+}
+
+impl Writer {
+    pub fn push(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    pub fn blank(&mut self) {
+        self.rows.push(Row::new());
+    }
+
+    /// A label of twelve columns and words that wrap beside it.
+    pub fn labelled(&mut self, label: &str, text: &str, tone: Tone) {
+        const LABEL: usize = 12;
+        for (at, line) in wrap(text, self.columns.saturating_sub(LABEL)).into_iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            self.rows.push(Row::new().dim(format!("{label:<LABEL$}")).add(line, tone));
+        }
+    }
+
+    /// A sign, words that wrap beside it, and something at the right edge of the first line.
+    pub fn signed(&mut self, (sign, tone): (Sign, Tone), text: &str, words: Tone, right: &str) {
+        let room = self.columns.saturating_sub(4 + if right.is_empty() { 0 } else { right.len() + 2 });
+        for (at, line) in wrap(text, room).into_iter().enumerate() {
+            let row = match at {
+                0 => Row::new().say("  ").sign(sign, tone).add(format!(" {line}"), words).fill().dim(right),
+                _ => Row::new().add(format!("    {line}"), words),
+            };
+            self.rows.push(row);
+        }
+    }
+
+    /// Words that wrap, set in.
+    pub fn inset(&mut self, text: &str, tone: Tone) {
+        for line in wrap(text, self.columns.saturating_sub(4)) {
+            self.rows.push(Row::new().add(format!("    {line}"), tone));
+        }
+    }
+
+    pub fn head(&mut self, text: &str) {
+        self.rows.push(Row::of(text, Tone::Strong));
+    }
+}
+
+/// Whose turn it is, in a sentence that names the key.
+fn now(state: &State, page: &mut Writer) {
+    use crate::console::action::Action;
+    let key = |action: Action| {
+        let mode = crate::console::view::View::Run.mode();
+        state.keymap.keys_for(mode, action).into_iter().next().unwrap_or_else(|| "no key".to_owned())
+    };
+    let (text, tone) = match state.turn() {
+        Turn::ReadOnly => ("this console is READ-ONLY: it watches".to_owned(), Tone::Warn),
+        Turn::NotOurs => (format!("{} takes the run over", key(Action::RunStep)), Tone::Warn),
+        Turn::Stands(why) => (format!("STANDS STILL: {why}; {} takes it up again", key(Action::RunStep)), Tone::Bad),
+        Turn::Held(says) => (format!("held: {says}"), Tone::Bad),
+        Turn::Start(Tier::None) => (format!("{} starts it; it asks for no consent", key(Action::RunStep)), Tone::Strong),
+        Turn::Start(_) => (format!("your turn: {} asks for your consent", key(Action::RunStep)), Tone::Strong),
+        Turn::Again(_, optional) => {
+            let reason = match state.derived.proposal.as_ref().map(|proposal| &proposal.next) {
+                Some(Next::Again { reason, .. }) => reason.clone(),
+                _ => String::new(),
+            };
+            let way = if optional { format!(", {} goes on without", key(Action::Accept)) } else { String::new() };
+            (format!("{reason}; {} tries again{way}, {} aborts", key(Action::Retry), key(Action::AbortRun)), Tone::Bad)
+        }
+        Turn::Accept(what) => (format!("{what}; {} accepts", key(Action::Accept)), Tone::Warn),
+        Turn::Busy(what) => (what, Tone::Plain),
+        Turn::Stuck(why) => (format!("can not go on: {why}"), Tone::Bad),
+        Turn::NoRun | Turn::Over | Turn::Finish => return,
+    };
+    page.labelled("now", &text, tone);
+}
+
+fn past(slot: &StepRun, page: &mut Writer) {
+    match &slot.state {
+        StepState::Unproven(why) => page.labelled("not proven", why, Tone::Overridden),
+        StepState::Skipped(why) => page.labelled("skipped", why, Tone::Dim),
+        StepState::Failed(why) => page.labelled("failed", why, Tone::Bad),
+        StepState::Uncertain(why) => page.labelled("uncertain", why, Tone::Unknown),
+        other => page.labelled("state", other.word(), Tone::Dim),
+    }
+}
+
+/// The gates now, for the current step; as they stood in the record, for one that was started.
+fn gates(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
+    let now = state.fleet.now;
+    if let Some(proposal) = state.derived.proposal.as_ref().filter(|_| current) {
+        let unprovable = match &proposal.next {
+            Next::Unprovable { gate, .. } => Some(gate),
+            _ => None,
+        };
+        if proposal.gates.is_empty() && unprovable.is_none() {
+            return;
+        }
+        page.blank();
+        page.head("gates");
+        for line in proposal.gates.iter().chain(unprovable) {
+            gate(state, line, page);
+        }
+    } else if let Some(started) = slot.started.as_ref().filter(|started| !started.gates.is_empty()) {
+        page.blank();
+        let at = slot.started_at.map(|at| moment(at, now)).unwrap_or_default();
+        page.head(&format!("gates, as they stood at {at}"));
+        for finding in &started.gates {
+            page.signed(verdict(finding.answer.verdict), &finding.answer.text, Tone::Plain, &finding.gate);
+        }
+    }
+}
+
+fn gate(state: &State, line: &GateLine, page: &mut Writer) {
+    let answer = &line.finding.answer;
+    let aged = evidence_age(answer, state.fleet.now).unwrap_or_default();
+    if let Some(decision) = &line.overridden {
+        page.signed((Sign::Overridden, Tone::Overridden), &answer.text, Tone::Overridden, &aged);
+        let alone = if decision.break_glass { " ALONE (break-glass)" } else { "" };
+        page.inset(&format!("overridden by {}{alone}: \"{}\"", decision.by, decision.reason), Tone::Overridden);
+        return;
+    }
+    page.signed(verdict(answer.verdict), &answer.text, Tone::Plain, &aged);
+    if !answer.verdict.holds() {
+        return;
+    }
+    if !answer.lift.is_empty() {
+        page.inset(&format!("lift it: {}", answer.lift), Tone::Dim);
+    }
+    let off = line.override_by == OverrideBy::SecondPerson && !state.fleet.policy.break_glass;
+    let off = if off { "; approval.break_glass is off here" } else { "" };
+    page.inset(&format!("{}{off}", line.override_by.words()), Tone::Dim);
+}
+
+fn requests(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
+    let (head, effects): (&str, &[Effect]) = match state.derived.proposal.as_ref().map(|p| &p.next).filter(|_| current) {
+        Some(Next::Start { effects, unreachable, .. }) => {
+            (if unreachable.is_some() { "it will try to send, once" } else { "it will send" }, effects)
+        }
+        Some(Next::Again { effects, .. }) => ("a retry will send", effects),
+        _ => ("it sent", slot.started.as_ref().map(|started| started.effects.as_slice()).unwrap_or_default()),
+    };
+    if effects.is_empty() && !(current && slot.state == StepState::Waiting) {
+        return;
+    }
+    page.blank();
+    page.head(head);
+    if let Some(Next::Start { unreachable: Some(why), .. }) = state.derived.proposal.as_ref().map(|p| &p.next).filter(|_| current)
+    {
+        page.inset(why, Tone::Warn);
+    }
+    if effects.is_empty() {
+        page.inset("nothing: it asks, or waits for its proof", Tone::Dim);
+    }
+    for effect in effects {
+        for line in effect.requests(|side| state.fleet.name(side).to_owned()) {
+            page.inset(&line, Tone::Plain);
+        }
+    }
+}
+
+fn outcomes(slot: &StepRun, page: &mut Writer) {
+    if slot.outcomes.iter().all(Option::is_none) {
+        return;
+    }
+    page.blank();
+    page.head("answers");
+    for outcome in slot.outcomes.iter().flatten() {
+        let sign = match outcome {
+            Outcome::Done { .. } | Outcome::Already { .. } => (Sign::Pass, Tone::Good),
+            Outcome::Refused { .. } | Outcome::NotSent { .. } => (Sign::Block, Tone::Bad),
+            Outcome::Unknown { .. } => (Sign::Unknown, Tone::Unknown),
+        };
+        page.signed(sign, &outcome.text(), Tone::Plain, "");
+    }
+    let open = slot.outcomes.iter().filter(|outcome| outcome.is_none()).count();
+    if open > 0 {
+        page.inset(&format!("{open} still to come"), Tone::Dim);
+    }
+}
+
+fn evidence(state: &State, slot: &StepRun, page: &mut Writer) {
+    if slot.evidence.is_empty() {
+        return;
+    }
+    page.blank();
+    page.head("proven by");
+    for evidence in &slot.evidence {
+        let at = evidence.at.map(|at| moment(at, state.fleet.now)).unwrap_or_else(|| "never seen".to_owned());
+        let region = evidence.source.side().map(|side| format!("{} ", state.fleet.name(side))).unwrap_or_default();
+        let text = format!("{region}{}: {}", evidence.source.word(), evidence.text);
+        page.signed((Sign::Pass, Tone::Good), &text, Tone::Plain, &at);
+    }
+}
+
+fn takes(state: &State, id: &str, expect: std::time::Duration) -> String {
+    match state.history.step_takes.get(id).map(Vec::as_slice) {
+        Some([one]) => format!("{} in the last run", clock(*one)),
+        Some([one, two, ..]) => format!("{} and {} in the last two runs", clock(*one), clock(*two)),
+        _ => format!("about {}, by the playbook; no run of it is known here", age(expect)),
+    }
+}
