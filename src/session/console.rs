@@ -1,0 +1,440 @@
+//! The console's loop: take what has happened, change the state, paint. Nothing is awaited inside a turn, so a server that
+//! does not answer never holds a key up.
+
+use super::clock;
+use super::ladder::Ladder;
+use super::memory::Notes;
+use super::picture::{NOTES_EVERY, first};
+use super::run::{self, Driving, RunError};
+use super::setup::{Access, Setup};
+use super::sources::Sources;
+use super::terminal::{Input, Screen, listen};
+use crate::adapters::kubernetes::Wanted;
+use crate::console::key::{Code as KeyCode, Key};
+use crate::console::keymap::Keymap;
+use crate::console::{self, Command, Event, History, RunNews, Setup as ConsoleSetup, Size, State, update};
+use crate::domain::fleet::Fleet;
+use crate::domain::fleet::happening::Weight;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::observation::Observation;
+use crate::domain::region::{PerSide, Side};
+use crate::journal::{Store, last_promotion};
+use crate::playbook::file::Playbook;
+use crate::playbook::figures::Figures;
+use crate::playbook::run::{Run, StepState};
+use crate::runner::{Agreement, News, Order};
+use crate::ui::theme::Theme;
+use crossterm::event::{Event as TerminalEvent, KeyCode as TerminalKey, KeyEventKind, KeyModifiers};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// Frames for data, a second at most: more is not read, and costs the line.
+const PAINT_EVERY: Duration = Duration::from_millis(100);
+
+/// The clock on the screen goes by seconds.
+const TICK_EVERY: Duration = Duration::from_millis(250);
+
+/// Observations taken in one turn: a relist must not hold a key up.
+const BATCH_MAX: usize = 512;
+
+/// How long a run may take to be left in good order when the terminal is gone.
+const LEAVE_MAX: Duration = Duration::from_secs(3);
+
+/// How the console looks.
+pub struct Looks {
+    /// Keys.
+    pub keymap: Keymap,
+    /// Colours.
+    pub theme: Theme,
+    /// What the terminal can do.
+    pub ladder: Ladder,
+}
+
+/// The running console.
+struct Console {
+    setup: Setup,
+    looks: Looks,
+    state: State,
+    sources: Sources,
+    notes: Notes,
+    screen: Screen,
+    input: mpsc::Receiver<Input>,
+    driving: Option<Driving>,
+    snapshots: watch::Sender<Arc<Fleet>>,
+    open: Option<(Side, ObjectKey)>,
+    details: PerSide<Vec<ObjectKey>>,
+    painted: Instant,
+    dirty: bool,
+    leaving: bool,
+}
+
+/// Opens the console and stays until the operator leaves or the terminal is gone.
+///
+/// # Errors
+/// The terminal refuses.
+pub async fn run(setup: Setup, looks: Looks, playbooks: Vec<Playbook>) -> io::Result<()> {
+    let log = setup.state_dir.join(&setup.policy.environment).join("console.log");
+    let mut signals = Signals::new()?;
+    let mut console = Console::open(setup, looks, playbooks, &log)?;
+    console.remember_runs();
+    let mut tick = tokio::time::interval(TICK_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut note = tokio::time::interval(NOTES_EVERY);
+    note.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    while !console.leaving {
+        tokio::select! {
+            biased;
+            input = console.input.recv() => console.take_input(input)?,
+            () = signals.any() => console.leaving = true,
+            news = next_news(&mut console.driving) => console.take_news(news).await,
+            Some(observation) = console.sources.observations.recv() => console.take_observations(observation),
+            _ = tick.tick() => console.tick(),
+            _ = note.tick() => console.note(),
+        }
+        console.paint_if_due()?;
+    }
+    console.close().await;
+    Ok(())
+}
+
+/// Signals that end the session in good order.
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals { hang_up: signal(SignalKind::hangup())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.hang_up.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+async fn next_news(driving: &mut Option<Driving>) -> Option<News> {
+    match driving {
+        Some(driving) => driving.news.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Console {
+    fn open(setup: Setup, looks: Looks, playbooks: Vec<Playbook>, log: &std::path::Path) -> io::Result<Console> {
+        let (fleet, notes) = first(&setup);
+        let screen = Screen::enter(log)?;
+        let (columns, rows) = screen.size()?;
+        let access = match setup.access {
+            Access::ReadOnly => console::Access::ReadOnly,
+            Access::MayWrite => console::Access::MayWrite,
+        };
+        let state = State::new(ConsoleSetup {
+            fleet: fleet.clone(),
+            keymap: looks.keymap.clone(),
+            identity: setup.operator.clone(),
+            access,
+            playbooks,
+            size: Size { columns, rows },
+        });
+        let sources = Sources::start(&setup);
+        Ok(Console {
+            setup,
+            looks,
+            state,
+            sources,
+            notes,
+            screen,
+            input: listen(),
+            driving: None,
+            snapshots: watch::Sender::new(Arc::new(fleet)),
+            open: None,
+            details: PerSide::default(),
+            painted: Instant::now(),
+            dirty: true,
+            leaving: false,
+        })
+    }
+
+    /// What the journals here say: how long things took, and the run that is open, if one is.
+    fn remember_runs(&mut self) {
+        let store = Store::new(&self.setup.state_dir, &self.setup.policy.environment);
+        let runs: Vec<Run> = match store.runs() {
+            Ok(runs) => runs.into_iter().filter_map(|summary| summary.run.ok()).collect(),
+            Err(error) => return self.happen(Event::Notice { weight: Weight::Warn, text: error.to_string() }),
+        };
+        self.happen(Event::History(history(&runs)));
+        if let Some(open) = runs.into_iter().find(|run| run.ended.is_none()) {
+            self.happen(Event::Run(RunNews::Opened { run: Box::new(open), driving: false }));
+        }
+    }
+
+    /// One event, and whatever it asks for.
+    fn happen(&mut self, event: Event) {
+        for command in update(&mut self.state, event) {
+            self.obey(command);
+        }
+        self.dirty = true;
+    }
+
+    fn take_input(&mut self, input: Option<Input>) -> io::Result<()> {
+        let Some(Input::Event(event)) = input else {
+            self.leaving = true;
+            return Ok(());
+        };
+        match event {
+            TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
+                if let Some(key) = translate(key.code, key.modifiers) {
+                    self.happen(Event::Tick(clock()));
+                    self.happen(Event::Key(key));
+                    self.paint()?;
+                }
+            }
+            TerminalEvent::Paste(text) => self.happen(Event::Paste(text)),
+            TerminalEvent::Resize(columns, rows) => self.happen(Event::Resize(Size { columns, rows })),
+            TerminalEvent::FocusGained => self.happen(Event::FocusGained),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_observations(&mut self, first: Observation) {
+        let mut batch = vec![first];
+        while batch.len() < BATCH_MAX
+            && let Ok(observation) = self.sources.observations.try_recv()
+        {
+            batch.push(observation);
+        }
+        self.happen(Event::Observed(batch));
+        self.sources.feed_back(&self.state.fleet);
+        self.publish();
+    }
+
+    /// The runner looks at snapshots; without a run there is nobody to make one for.
+    fn publish(&self) {
+        if self.driving.is_some() {
+            let _ = self.snapshots.send(Arc::new(self.state.fleet.clone()));
+        }
+    }
+
+    fn tick(&mut self) {
+        self.happen(Event::Tick(clock()));
+        self.publish();
+    }
+
+    /// The disk may be slow; the keyboard must not wait for it.
+    fn note(&self) {
+        let (notes, memory) = (self.notes.clone(), self.state.fleet.remember());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = notes.write(&memory) {
+                tracing::warn!("notes: {error}");
+            }
+        });
+    }
+
+    fn paint_if_due(&mut self) -> io::Result<()> {
+        if self.dirty && self.painted.elapsed() >= PAINT_EVERY { self.paint() } else { Ok(()) }
+    }
+
+    fn paint(&mut self) -> io::Result<()> {
+        let (state, looks) = (&self.state, &self.looks);
+        self.screen.paint(|frame| {
+            crate::ui::draw(frame, state, &looks.theme, looks.ladder.level, looks.ladder.glyphs);
+        })?;
+        self.painted = Instant::now();
+        self.happen(Event::Painted);
+        self.dirty = false;
+        Ok(())
+    }
+
+    async fn take_news(&mut self, news: Option<News>) {
+        match news {
+            Some(News::Recorded(record)) => self.happen(Event::Run(RunNews::Recorded(Box::new(record)))),
+            Some(News::Refused(text)) => self.happen(Event::Notice { weight: Weight::Warn, text }),
+            Some(News::Trouble(why)) => self.happen(Event::Run(RunNews::Trouble(why))),
+            // The console makes its own from the same run and picture.
+            Some(News::Proposal(_)) => {}
+            None => self.driver_ended().await,
+        }
+    }
+
+    async fn driver_ended(&mut self) {
+        let Some(driving) = self.driving.take() else { return };
+        self.sources.hurry(false);
+        match driving.task.await {
+            Ok(Ok(run)) if run.ended.is_some() => {}
+            Ok(Ok(run)) => self.happen(Event::Run(RunNews::Opened { run: Box::new(run), driving: false })),
+            Ok(Err(error)) => self.happen(Event::Run(RunNews::Trouble(error.to_string()))),
+            Err(error) => self.happen(Event::Run(RunNews::Trouble(format!("the driver was lost: {error}")))),
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Quit => self.leaving = true,
+            Command::Redraw => self.tolerate(Screen::repaint),
+            Command::Suspend => {
+                self.tolerate(Screen::suspend);
+                // What was typed meanwhile was meant for the shell.
+                let _ = update(&mut self.state, Event::FocusGained);
+            }
+            Command::DiscardInput => while self.input.try_recv().is_ok() {},
+            Command::Copy(text) => self.tolerate(|screen| screen.copy(&text)),
+            Command::OpenRun { side, key } => {
+                self.state.fleet.open_run = Some((side, key.clone(), None));
+                self.open = Some((side, key));
+                self.want();
+            }
+            Command::CloseRun => {
+                self.state.fleet.open_run = None;
+                self.open = None;
+                self.want();
+            }
+            Command::Details(rows) => {
+                self.details = PerSide::default();
+                for (side, key) in rows {
+                    self.details.get_mut(side).push(key);
+                }
+                self.want();
+            }
+            Command::Refresh => self.want(),
+            Command::StartRun { playbook } => self.start(&playbook),
+            Command::ResumeRun { run } => {
+                let driving = run::resume(&self.setup, self.snapshot(), &run);
+                self.drive(driving);
+            }
+            Command::Start { consent, .. } => {
+                let consent = consent.map(|given| Agreement { shown: given.shown, typed: given.typed });
+                self.order(Order::Start { consent });
+            }
+            Command::Override { gate, reason, break_glass } => self.order(Order::Override { gate, reason, break_glass }),
+            Command::Accept { .. } => self.order(Order::Leave),
+            Command::Abort { reason } => self.order(Order::Abort { reason }),
+            // The driver ends a run by itself when every step is behind.
+            Command::Finish => {}
+            Command::Detach => self.order(Order::Detach),
+        }
+    }
+
+    /// A terminal that refuses one thing says so at the next frame.
+    fn tolerate(&mut self, act: impl FnOnce(&mut Screen) -> io::Result<()>) {
+        if let Err(error) = act(&mut self.screen) {
+            tracing::warn!("terminal: {error}");
+        }
+        self.dirty = true;
+    }
+
+    fn want(&self) {
+        for side in Side::BOTH {
+            let open = self.open.as_ref().filter(|(of, _)| *of == side).map(|(_, key)| key.clone());
+            self.sources.want(side, Wanted { runs: self.details.get(side).clone(), open });
+        }
+    }
+
+    fn snapshot(&self) -> watch::Receiver<Arc<Fleet>> {
+        let _ = self.snapshots.send_replace(Arc::new(self.state.fleet.clone()));
+        self.snapshots.subscribe()
+    }
+
+    fn start(&mut self, name: &str) {
+        let Some(playbook) = self.state.playbooks.iter().find(|playbook| playbook.name == name).cloned() else { return };
+        let driving = run::start(&self.setup, self.snapshot(), playbook);
+        self.drive(driving);
+    }
+
+    fn drive(&mut self, driving: Result<Driving, RunError>) {
+        match driving {
+            Ok(driving) => {
+                if let Some(torn) = &driving.torn {
+                    let text = format!("a crash had torn {} bytes off the journal; they are kept beside it", torn.bytes);
+                    self.happen(Event::Notice { weight: Weight::Warn, text });
+                }
+                let run = Box::new(driving.run.clone());
+                self.driving = Some(driving);
+                self.sources.hurry(true);
+                self.happen(Event::Run(RunNews::Opened { run, driving: true }));
+            }
+            Err(error) => self.happen(Event::Notice { weight: Weight::Bad, text: error.to_string() }),
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        let sent = self.driving.as_ref().is_some_and(|driving| driving.orders.try_send(order).is_ok());
+        if !sent {
+            let text = "this console does not drive the run, or it is busy: try again".to_owned();
+            self.happen(Event::Notice { weight: Weight::Warn, text });
+        }
+    }
+
+    /// Leaves in good order: the run is detached and can be resumed, notes are written, connections closed, and the
+    /// terminal is given back first, since the operator is waiting for it.
+    async fn close(self) {
+        let Console { screen, sources, notes, state, driving, .. } = self;
+        drop(screen);
+        if let Some(mut driving) = driving {
+            let _ = driving.orders.try_send(Order::Detach);
+            let left = async {
+                while driving.news.recv().await.is_some() {}
+                let _ = driving.task.await;
+            };
+            let _ = tokio::time::timeout(LEAVE_MAX, left).await;
+        }
+        super::picture::write_notes(&notes, &state.fleet);
+        sources.stop().await;
+    }
+}
+
+fn history(runs: &[Run]) -> History {
+    let mut history = History { last_promotion: last_promotion(runs), ..History::default() };
+    for run in runs {
+        let figures = Figures::of(run);
+        if figures.proven {
+            history.takes.entry(run.declared.playbook.name.clone()).or_insert(figures.total);
+        }
+        for (step, slot) in run.declared.playbook.steps.iter().zip(&run.steps) {
+            if let (StepState::Done, Some(began), Some(ended)) = (&slot.state, slot.started_at, slot.ended_at) {
+                let took = crate::domain::since(began, ended);
+                history.step_takes.entry(step.id.clone()).or_default().push(took);
+            }
+        }
+    }
+    history
+}
+
+/// A key of the terminal in the console's own words. None: a key that means nothing here.
+fn translate(code: TerminalKey, modifiers: KeyModifiers) -> Option<Key> {
+    let code = match code {
+        TerminalKey::Char(c) => KeyCode::Char(c),
+        TerminalKey::Enter => KeyCode::Enter,
+        TerminalKey::Esc => KeyCode::Esc,
+        TerminalKey::Tab => KeyCode::Tab,
+        TerminalKey::BackTab => KeyCode::BackTab,
+        TerminalKey::Backspace => KeyCode::Backspace,
+        TerminalKey::Delete => KeyCode::Delete,
+        TerminalKey::Insert => KeyCode::Insert,
+        TerminalKey::Home => KeyCode::Home,
+        TerminalKey::End => KeyCode::End,
+        TerminalKey::PageUp => KeyCode::PageUp,
+        TerminalKey::PageDown => KeyCode::PageDown,
+        TerminalKey::Up => KeyCode::Up,
+        TerminalKey::Down => KeyCode::Down,
+        TerminalKey::Left => KeyCode::Left,
+        TerminalKey::Right => KeyCode::Right,
+        TerminalKey::F(n) => KeyCode::F(n),
+        _ => return None,
+    };
+    // A printable character carries its shift in itself, and so does the tabulator backwards.
+    let shift = modifiers.contains(KeyModifiers::SHIFT) && !matches!(code, KeyCode::Char(_) | KeyCode::BackTab);
+    Some(Key {
+        code,
+        ctrl: modifiers.contains(KeyModifiers::CONTROL),
+        alt: modifiers.contains(KeyModifiers::ALT),
+        shift,
+    })
+}
