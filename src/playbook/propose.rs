@@ -187,6 +187,7 @@ fn strange(id: &str) -> GateLine {
         evidence: Vec::new(),
         lift: "go on with the version that began the run".to_owned(),
         lifted_by: None,
+        amount: None,
     };
     let finding = Finding { gate: id.to_owned(), answer };
     GateLine { finding, override_by: OverrideBy::Nobody, overridden: None }
