@@ -29,7 +29,16 @@ pub fn suspend(scene: &Scene<'_>, side: Side) -> Plan {
             region.crons.error.as_ref().map_or_else(|| scene.silence(Source::Kubernetes(side)), ToString::to_string);
         return Plan::Unreachable(why, effects);
     }
+    let active = region.crons.rows().values().filter(|cron| !cron.suspended).count();
+    if effects.len() < active {
+        return nameless(scene, side);
+    }
     if effects.is_empty() { Plan::Done } else { Plan::Act(effects) }
+}
+
+/// Every write names the cluster it is meant for; without the name there is none.
+fn nameless(scene: &Scene<'_>, side: Side) -> Plan {
+    Plan::Impossible(format!("the cluster of {} has not said who it is", scene.name(side)))
 }
 
 pub fn suspended(scene: &Scene<'_>, side: Side) -> Proof {
@@ -72,12 +81,12 @@ pub fn activate(scene: &Scene<'_>) -> Plan {
     let Some(table) = region.live_crons(scene.fleet.now) else {
         return Plan::Impossible(format!("crons of {} are not known now", scene.name(to)));
     };
-    let effects: Vec<Effect> = wanted(scene.run)
-        .iter()
-        .filter_map(|key| Some((key, table.get(key)?)))
-        .filter(|(_, cron)| cron.suspended)
-        .filter_map(|(key, cron)| set(scene, to, key, cron, false))
-        .collect();
+    let wanted = wanted(scene.run);
+    let asleep = wanted.iter().filter_map(|key| Some((key, table.get(key)?))).filter(|(_, cron)| cron.suspended);
+    let Some(effects) = asleep.map(|(key, cron)| set(scene, to, key, cron, false)).collect::<Option<Vec<Effect>>>()
+    else {
+        return nameless(scene, to);
+    };
     if effects.is_empty() { Plan::Done } else { Plan::Act(effects) }
 }
 
