@@ -48,8 +48,8 @@ pub fn suspended(scene: &Scene<'_>, side: Side) -> Proof {
     else {
         return Proof::Unreachable(scene.silence(source));
     };
-    if !scene.fresh(source) {
-        return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(side)));
+    if !table.as_of().is_some_and(|at| scene.after(at)) {
+        return Proof::NotYet(format!("waiting for a fresh look at the crons of {}", scene.name(side)));
     }
     match table.rows().values().filter(|cron| !cron.suspended).count() {
         0 => Proof::Proven(vec![scene.evidence(source, format!("{} crons, all suspended", table.rows().len()))], None),
@@ -96,8 +96,8 @@ pub fn activated(scene: &Scene<'_>) -> Proof {
     let Some(table) = scene.fleet.region(to).live_crons(scene.fleet.now) else {
         return Proof::NotYet(scene.silence(source));
     };
-    if !scene.fresh(source) {
-        return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(to)));
+    if !table.as_of().is_some_and(|at| scene.after(at)) {
+        return Proof::NotYet(format!("waiting for a fresh look at the crons of {}", scene.name(to)));
     }
     let wanted = wanted(scene.run);
     let (there, missing): (Vec<ObjectKey>, Vec<ObjectKey>) =
