@@ -163,7 +163,9 @@ pub(super) fn playbook(state: &mut State, action: Action, key: Key) -> Vec<Comma
         (Action::Retry, Turn::Start(_)) => nothing(state, "it has not been tried yet: start it"),
         (Action::OverrideGate, _) => override_gate(state, key),
         (Action::Accept, Turn::Accept(what)) => accept(state, what, key),
-        (Action::Accept, Turn::Again(_, true)) => accept(state, "it failed; the run goes on without it".to_owned(), key),
+        (Action::Accept, Turn::Again(_, true)) => {
+            accept(state, "it failed; the run goes on without it".to_owned(), key)
+        }
         (Action::Accept, _) => nothing(state, "there is no result to accept now"),
         (_, Turn::Accept(what)) => nothing(state, &format!("accept it: {what}")),
         (_, Turn::Held(says)) => nothing(state, &format!("held: {says}")),

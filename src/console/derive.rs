@@ -169,7 +169,9 @@ impl State {
                 }
                 _ => Some("the gate does not hold any more: the question is closed"),
             },
-            Ask::Accept { step, .. } if current.as_ref() != Some(&*step) => Some("the step is behind: the question is closed"),
+            Ask::Accept { step, .. } if current.as_ref() != Some(&*step) => {
+                Some("the step is behind: the question is closed")
+            }
             _ => None,
         };
         if let Some(why) = gone {

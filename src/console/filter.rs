@@ -123,9 +123,9 @@ fn contains(text: &str, lower: &str) -> bool {
     let (text, lower) = (text.as_bytes(), lower.as_bytes());
     let Some(first) = lower.first() else { return true };
     text.len() >= lower.len()
-        && text
-            .windows(lower.len())
-            .any(|window| window.first().is_some_and(|c| c.eq_ignore_ascii_case(first)) && window.eq_ignore_ascii_case(lower))
+        && text.windows(lower.len()).any(|window| {
+            window.first().is_some_and(|c| c.eq_ignore_ascii_case(first)) && window.eq_ignore_ascii_case(lower)
+        })
 }
 
 #[cfg(test)]

@@ -50,7 +50,8 @@ impl Palette {
     /// An empty line.
     #[must_use]
     pub fn new(playbooks: &[Playbook]) -> Palette {
-        let offer = |name: String, description: &str, choice| Offer { name, description: description.to_owned(), choice };
+        let offer =
+            |name: String, description: &str, choice| Offer { name, description: description.to_owned(), choice };
         let mut all: Vec<Offer> = playbooks
             .iter()
             .enumerate()
@@ -205,7 +206,8 @@ mod tests {
 
     #[test]
     fn errors_name_the_nearest() {
-        for (text, near) in [("view databse", "database"), ("playbook run failovr", "failover"), ("refrezh", "refresh")] {
+        for (text, near) in [("view databse", "database"), ("playbook run failovr", "failover"), ("refrezh", "refresh")]
+        {
             let error = typed(text).choose().unwrap_err();
             assert!(error.contains(&format!("\"{near}\"")), "{text}: {error}");
         }

@@ -154,7 +154,10 @@ impl Row {
     /// The words alone, for tests and for searching.
     #[must_use]
     pub fn text(&self) -> String {
-        self.0.iter().filter_map(|piece| if let Piece::Text(text, _) = piece { Some(text.as_str()) } else { None }).collect()
+        self.0
+            .iter()
+            .filter_map(|piece| if let Piece::Text(text, _) = piece { Some(text.as_str()) } else { None })
+            .collect()
     }
 }
 

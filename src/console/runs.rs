@@ -252,12 +252,7 @@ fn rank(phase: Phase) -> u8 {
     }
 }
 
-fn order(
-    sort: Sort,
-    reverse: bool,
-    a: &(Side, &ObjectKey, &RunRow),
-    b: &(Side, &ObjectKey, &RunRow),
-) -> Ordering {
+fn order(sort: Sort, reverse: bool, a: &(Side, &ObjectKey, &RunRow), b: &(Side, &ObjectKey, &RunRow)) -> Ordering {
     let turn = |order: Ordering| if reverse { order.reverse() } else { order };
     let unfinished = || a.2.phase.finished().cmp(&b.2.phase.finished());
     let newest = || b.2.created.cmp(&a.2.created);

@@ -44,7 +44,9 @@ pub fn alarms(fleet: &Fleet, facts: &RunFacts) -> Vec<Alarm> {
 fn silent(fleet: &Fleet, source: Source) -> Option<Alarm> {
     let health = fleet.health(source);
     let error = health.error.as_ref()?;
-    if error.kind == ErrorKind::NotConfigured || (matches!(source, Source::Metrics(_)) && nothing_to_scrape(fleet, source)) {
+    if error.kind == ErrorKind::NotConfigured
+        || (matches!(source, Source::Metrics(_)) && nothing_to_scrape(fleet, source))
+    {
         return None;
     }
     let fresh = health.freshness(fleet.now);

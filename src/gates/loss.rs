@@ -28,6 +28,7 @@ pub fn limit(q: &Question<'_>) -> Answer {
     if most > limit {
         Answer::block(format!("may lose {}, over the limit of {limit}", loss.words()))
             .lift("let the replica catch up, or accept the loss with a second person")
+            .of(most.0)
             .on(evidence)
     } else {
         let verb = if loss.exact { "loses" } else { "may lose" };

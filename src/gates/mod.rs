@@ -92,11 +92,14 @@ pub struct Answer {
     pub lift: String,
     /// The step of a failover that lifts it, when that step can be done now.
     pub lifted_by: Option<String>,
+    /// How much, where the answer is about an amount: bytes that may be lost. An override covers no more than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<u64>,
 }
 
 impl Answer {
     fn new(verdict: Verdict, text: impl Into<String>) -> Answer {
-        Answer { verdict, text: text.into(), evidence: Vec::new(), lift: String::new(), lifted_by: None }
+        Answer { verdict, text: text.into(), evidence: Vec::new(), lift: String::new(), lifted_by: None, amount: None }
     }
 
     fn pass(text: impl Into<String>) -> Answer {
@@ -126,6 +129,11 @@ impl Answer {
 
     fn by(mut self, step: &str, feasible: bool) -> Answer {
         self.lifted_by = feasible.then(|| step.to_owned());
+        self
+    }
+
+    fn of(mut self, amount: u64) -> Answer {
+        self.amount = Some(amount);
         self
     }
 

@@ -149,9 +149,12 @@ impl Override {
         Ok(Override { finding, region: region.to_owned(), reason, by: by.to_owned(), break_glass: alone, at })
     }
 
-    /// It covers the gate with this answer: the same gate, and not a worse answer than the one that was decided on.
+    /// It covers the gate with this answer: the same gate, and not a worse answer than the one that was decided on. Where
+    /// an amount was decided on, more of it is worse, and so is not to know how much.
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
-        self.finding.gate == finding.gate && finding.answer.verdict <= self.finding.answer.verdict
+        let (now, then) = (&finding.answer, &self.finding.answer);
+        let no_more = then.amount.is_none_or(|limit| now.amount.is_some_and(|amount| amount <= limit));
+        self.finding.gate == finding.gate && now.verdict <= then.verdict && no_more
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Figures {
     /// From the first failed probe to the declaration.
     pub detect: Duration,
-    /// Waiting for a person: the time between steps.
+    /// Waiting for a person: the time between attempts at steps.
     pub decide: Duration,
     /// In steps that do.
     pub execute: Duration,
@@ -57,7 +57,8 @@ impl Figures {
         };
         let proven_by = proven_by(run);
         figures.proven = proven_by.is_some();
-        let last = proven_by.unwrap_or(run.last_at);
+        // A clock that was set back must not make a part longer than the whole.
+        let last = proven_by.unwrap_or(run.last_at).max(run.declared_at);
         figures.total = since(run.t0(), last);
         figures.times(run, last);
         for (step, slot) in run.declared.playbook.steps.iter().zip(&run.steps) {
@@ -76,19 +77,25 @@ impl Figures {
         figures
     }
 
-    /// Steps take what they take; what lies between them is a person's time.
+    /// Attempts take what they take; what lies between them is a person's time. The attempts are laid on one line in the
+    /// order of time, not of the playbook: a step that was undone is tried again after later ones.
     fn times(&mut self, run: &Run, until: Timestamp) {
-        let mut mark = run.declared_at;
+        let mut attempts: Vec<(Timestamp, Timestamp, StepPhase)> = Vec::new();
         for (step, slot) in run.declared.playbook.steps.iter().zip(&run.steps) {
-            let Some(began) = slot.started_at.or(slot.ended_at).filter(|at| *at <= until) else { continue };
-            let ended = slot.ended_at.unwrap_or(run.last_at).min(until);
+            let open = slot.started_at.filter(|_| slot.state == StepState::Started).map(|began| (began, run.last_at));
+            attempts.extend(slot.spans.iter().copied().chain(open).map(|(began, ended)| (began, ended, step.phase)));
+        }
+        attempts.sort_by_key(|(began, ended, _)| (*began, *ended));
+        let mut mark = run.declared_at;
+        for (began, ended, phase) in attempts {
+            let (began, ended) = (began.max(mark).min(until), ended.max(mark).min(until));
             self.decide += since(mark, began);
             let spent = since(began, ended);
-            match step.phase {
+            match phase {
                 StepPhase::Execute => self.execute += spent,
                 StepPhase::Verify => self.verify += spent,
             }
-            mark = mark.max(ended);
+            mark = mark.max(ended).max(began);
         }
         self.decide += since(mark, until);
     }

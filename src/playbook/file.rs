@@ -189,6 +189,10 @@ fn read_step(raw: RawStep, at: &dyn Fn(Range<usize>, String) -> Problem) -> Resu
         let text = format!("step \"{}\" can not be undone, so its consent must be \"region\"", raw.id.get_ref());
         return Err(at(raw.id.span(), text));
     }
+    if kind.irreversible() && raw.optional {
+        let text = format!("step \"{}\" can not be undone, so it can not be optional", raw.id.get_ref());
+        return Err(at(raw.id.span(), text));
+    }
     Ok(Step {
         id: raw.id.into_inner(),
         title: raw.title,
@@ -248,6 +252,7 @@ mod tests {
             ),
             ("consent = \"region\"", "consent = \"regoin\"", "regoin", Some("region")),
             ("consent = \"region\"", "consent = \"none\"", "can not be undone", None),
+            ("consent = \"region\"", "consent = \"region\"\noptional = true", "can not be optional", None),
             ("timeout = \"30s\"", "timeout = \"30 parsecs\"", "parsecs", None),
             ("id = \"preflight\"", "id = \"declare\"", "two steps have the id \"declare\"", None),
             ("id = \"preflight\"", "id = \"Pre flight\"", "a step's id is", None),

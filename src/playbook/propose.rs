@@ -3,7 +3,7 @@
 
 use super::consent::{Override, Tier};
 use super::file::{IfUnprovable, Step};
-use super::kinds::{Plan, Proof, Scene, lock};
+use super::kinds::{Kind, Plan, Proof, Scene, lock};
 use super::record::Note;
 use super::run::{Run, StepRun, StepState};
 use crate::domain::effect::{Effect, EffectHash, Outcome};
@@ -134,9 +134,14 @@ const FENCE_GATE: &str = "old-region-fenced";
 /// Facts of this run for the gates.
 #[must_use]
 pub fn facts(run: &Run, last_promotion: Option<crate::domain::Timestamp>) -> RunFacts {
-    let locked = run.declared.playbook.steps.iter().zip(&run.steps).any(|(step, slot)| {
-        step.kind == super::kinds::Kind::LockAcquire && !matches!(slot.state, StepState::Waiting | StepState::Failed(_))
-    });
+    let reached =
+        |kind: Kind| {
+            run.declared.playbook.steps.iter().zip(&run.steps).any(|(step, slot)| {
+                step.kind == kind && !matches!(slot.state, StepState::Waiting | StepState::Failed(_))
+            })
+        };
+    // Once its release was begun it is not ours any more, and must not be renewed.
+    let locked = reached(Kind::LockAcquire) && !reached(Kind::Report);
     RunFacts {
         our_lock: locked.then(|| lock::holder(run)),
         last_promotion,
@@ -187,6 +192,7 @@ fn strange(id: &str) -> GateLine {
         evidence: Vec::new(),
         lift: "go on with the version that began the run".to_owned(),
         lifted_by: None,
+        amount: None,
     };
     let finding = Finding { gate: id.to_owned(), answer };
     GateLine { finding, override_by: OverrideBy::Nobody, overridden: None }

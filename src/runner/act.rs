@@ -52,8 +52,8 @@ impl<W: World> Driver<W> {
             } else {
                 self.guarded(effect, DEADLINE).await
             };
-            // The lock of the other region is a courtesy: whoever holds it there is asked by a gate, not here.
-            refused |= matches!(outcome, Outcome::Refused { .. });
+            // Steps of one change stop at the first refusal; receivers have nothing to do with one another.
+            refused |= matches!(outcome, Outcome::Refused { .. }) && !matches!(effect, Effect::Notify { .. });
             self.record(Event::EffectEnded { step: id.to_owned(), index, outcome }).await?;
         }
         Ok(())

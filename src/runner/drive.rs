@@ -195,7 +195,8 @@ impl<W: World> Driver<W> {
                 }
                 Ok(leaving)
             }
-            Err(OrderError::Fatal(error)) => Err(error),
+            // A record that does not fit was found out before it was written: the order is refused, the run goes on.
+            Err(OrderError::Fatal(error)) if !matches!(error, DriveError::Illegal(_)) => Err(error),
             Err(refused) => {
                 self.tell(News::Refused(refused.to_string())).await;
                 Ok(false)
@@ -232,7 +233,8 @@ impl<W: World> Driver<W> {
 
     async fn go_on_against(&mut self, id: &str, reason: &str, break_glass: bool) -> Result<(), OrderError> {
         let Some(gate) = gates::by_id(id) else { return Err(OrderError::Text(format!("no gate is called {id:?}"))) };
-        let fleet = self.fleet.borrow().clone();
+        let mut fleet = (**self.fleet.borrow()).clone();
+        fleet.tick((self.clock)());
         let facts = facts(&self.run, self.last_promotion);
         let question = Question { fleet: &fleet, direction: self.run.declared.direction, facts: &facts };
         let finding = gates::ask(gate, &question);

@@ -57,7 +57,13 @@ impl Screen {
     fn modes_on(&mut self) -> io::Result<()> {
         enable_raw_mode()?;
         ENTERED.store(true, Ordering::SeqCst);
-        execute!(self.terminal.backend_mut(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, cursor::Hide)
+        execute!(
+            self.terminal.backend_mut(),
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            EnableFocusChange,
+            cursor::Hide
+        )
     }
 
     /// Paints one frame, wrapped in a synchronized update so that no half of it is seen.
@@ -206,7 +212,11 @@ fn watch_hang_up() {
         let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
         let second = Timespec { tv_sec: 1, tv_nsec: 0 };
         match poll(&mut fds, Some(&second)) {
-            Ok(_) if fds.iter().any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)) => return,
+            Ok(_)
+                if fds.iter().any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)) =>
+            {
+                return;
+            }
             Ok(_) => std::thread::sleep(Duration::from_millis(200)),
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,

@@ -4,7 +4,6 @@ mod plan;
 mod run;
 mod undo;
 
-
 use super::args::{Args, PlaybookCommand};
 use super::{Exit, refuse, say, say_error, setup};
 use crate::domain::problem::Problem;

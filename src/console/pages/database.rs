@@ -8,8 +8,8 @@ use crate::domain::fleet::region::Region;
 use crate::domain::fleet::replication::{Following, message_age};
 use crate::domain::freshness::{Freshness, Source};
 use crate::domain::region::{PerSide, Role, Side};
-use crate::domain::units::{Bytes, age, count, fine};
 use crate::domain::since;
+use crate::domain::units::{Bytes, age, count, fine};
 use std::time::Duration;
 
 const LABEL: usize = 13;
@@ -20,9 +20,12 @@ type Cell = (String, Tone);
 pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     let fleet = &state.fleet;
     let mut table = Table { rows: Vec::new(), cell: columns.saturating_sub(LABEL) / 2 };
-    table.add("", fleet.regions.map(|side, region| {
-        (format!("{} · {}", region.name, region.role(fleet.now).word()), Tone::Region(side))
-    }));
+    table.add(
+        "",
+        fleet
+            .regions
+            .map(|side, region| (format!("{} · {}", region.name, region.role(fleet.now).word()), Tone::Region(side))),
+    );
     table.add("answers", fleet.regions.map(|side, _| answers(state, side)));
     for (label, what) in FACTS {
         table.add(label, fleet.regions.map(|_, region| fact(state, region, *what)));
@@ -138,7 +141,11 @@ fn fact(state: &State, region: &Region, what: What) -> Cell {
         },
         What::Clock => {
             let skew = since(known.at.min(sample.server_time), known.at.max(sample.server_time));
-            if skew < Duration::from_secs(1) { "agrees with ours".to_owned() } else { format!("{} off ours", age(skew)) }
+            if skew < Duration::from_secs(1) {
+                "agrees with ours".to_owned()
+            } else {
+                format!("{} off ours", age(skew))
+            }
         }
     };
     let as_of = if fact_tone == Tone::Old && matches!(what, What::Server) {
@@ -204,7 +211,10 @@ fn operator(state: &State, side: Side, region: &Region) -> Cell {
 fn between(state: &State, columns: usize, rows: &mut Vec<Row>) {
     let fleet = &state.fleet;
     let Some(way) = fleet.direction() else {
-        rows.push(Row::of("No direction: no primary was ever seen, or both databases are out of recovery.", Tone::Unknown));
+        rows.push(Row::of(
+            "No direction: no primary was ever seen, or both databases are out of recovery.",
+            Tone::Unknown,
+        ));
         return;
     };
     let following = fleet.following(way.to);
@@ -246,15 +256,18 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
     };
     let verb = if loss.exact { "" } else { " at last look" };
     let received = match loss.bytes {
-        Some(bytes) => (format!("{bytes}{verb}{}", in_time(Some(bytes)).unwrap_or_default()), if loss.exact { Tone::Plain } else { Tone::Old }),
+        Some(bytes) => (
+            format!("{bytes}{verb}{}", in_time(Some(bytes)).unwrap_or_default()),
+            if loss.exact { Tone::Plain } else { Tone::Old },
+        ),
         None => ("not known".to_owned(), Tone::Unknown),
     };
     let row = |label: &str, (text, tone): Cell, series| {
-        Row::new()
-            .dim(format!("{label:<LABEL$}"))
-            .add(pad(&text, 28), tone)
-            .say(" ")
-            .piece(Piece::Spark(values(series), spark, Tone::Plain))
+        Row::new().dim(format!("{label:<LABEL$}")).add(pad(&text, 28), tone).say(" ").piece(Piece::Spark(
+            values(series),
+            spark,
+            Tone::Plain,
+        ))
     };
     rows.push(row("not received", received, &to.charts.unreceived));
     if let (false, Some(age_of)) = (loss.exact, loss.primary_seen) {
@@ -269,7 +282,8 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
     };
     rows.push(row("not replayed", replayed, &to.charts.unreplayed));
     if let Some(at) = replica.and_then(|replica| replica.last_transaction) {
-        let text = format!("committed {} ago (ages on an idle primary though nothing is missing)", age(since(at, fleet.now)));
+        let text =
+            format!("committed {} ago (ages on an idle primary though nothing is missing)", age(since(at, fleet.now)));
         rows.push(Row::new().dim(format!("{:<LABEL$}", "last replayed")).dim(text));
     }
 }
@@ -281,7 +295,8 @@ fn senders(state: &State, side: Side, rows: &mut Vec<Row>) {
     let fact_tone = tone(region.database_health.freshness(state.fleet.now), known.remembered);
     rows.push(Row::new());
     let role = region.role(state.fleet.now);
-    let as_of = if role == Role::Primary { String::new() } else { format!(", as of {}", moment(known.at, state.fleet.now)) };
+    let as_of =
+        if role == Role::Primary { String::new() } else { format!(", as of {}", moment(known.at, state.fleet.now)) };
     rows.push(Row::of(
         format!(
             "{} sends to {}, keeps {}{as_of}",
@@ -292,7 +307,9 @@ fn senders(state: &State, side: Side, rows: &mut Vec<Row>) {
         Tone::Strong,
     ));
     for sender in &primary.senders {
-        let behind = |lsn: Option<crate::domain::units::Lsn>| lsn.map_or_else(|| "?".to_owned(), |lsn| primary.lsn.ahead_of(lsn).to_string());
+        let behind = |lsn: Option<crate::domain::units::Lsn>| {
+            lsn.map_or_else(|| "?".to_owned(), |lsn| primary.lsn.ahead_of(lsn).to_string())
+        };
         let text = format!(
             "  sender {:<16} {}, {}; not sent {}, not flushed {}, not replayed {}",
             sender.application,

@@ -19,7 +19,11 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     };
     let mut rows = vec![Row::new().add(&*policy.name, Tone::Strong).dim(format!(
         "   {}",
-        if policy.can_switch { format!("changed at {}", policy.server) } else { "changed by hand: dns.provider = none".to_owned() }
+        if policy.can_switch {
+            format!("changed at {}", policy.server)
+        } else {
+            "changed by hand: dns.provider = none".to_owned()
+        }
     ))];
     for side in Side::BOTH {
         let target = policy.targets.get(side).map_or_else(|| "no address configured".to_owned(), |a| a.to_string());

@@ -14,7 +14,9 @@ use std::time::Duration;
 const BAR: u16 = 40;
 
 pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
-    let (Some(followed), Some(figures)) = (&state.run, &state.derived.figures) else { return (String::new(), Vec::new()) };
+    let (Some(followed), Some(figures)) = (&state.run, &state.derived.figures) else {
+        return (String::new(), Vec::new());
+    };
     let run = &followed.run;
     let target = clock(state.fleet.policy.rto_target);
     let word = match figures.end {
@@ -81,7 +83,9 @@ fn losses(state: &State, figures: &Figures, page: &mut Writer) {
         Some((loss, rows, measured)) => {
             let rows = match rows {
                 Some(0) => ", no archive row".to_owned(),
-                Some(rows) => format!(", {}", many(usize::try_from(*rows).unwrap_or(usize::MAX), "archive row", "archive rows")),
+                Some(rows) => {
+                    format!(", {}", many(usize::try_from(*rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
+                }
                 None => ", archive rows unknown".to_owned(),
             };
             let how = if *measured { "measured on the old side" } else { "as estimated before the promotion" };

@@ -8,7 +8,9 @@ use crate::console::state::State;
 pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     let first = state.trail.before().mode();
     let mut modes = vec![first];
-    modes.extend([Mode::Table, Mode::Detail, Mode::Playbook, Mode::Confirm, Mode::Text].into_iter().filter(|m| *m != first));
+    modes.extend(
+        [Mode::Table, Mode::Detail, Mode::Playbook, Mode::Confirm, Mode::Text].into_iter().filter(|m| *m != first),
+    );
     let mut rows = Vec::new();
     for (at, mode) in modes.into_iter().enumerate() {
         if at > 0 {

@@ -121,10 +121,12 @@ pub fn why_empty(state: &State, side: Side, chart: Chart) -> String {
     let region = state.fleet.region(side);
     let (health, none) = match chart {
         Chart::Latency => (&region.api, "no answer yet"),
-        Chart::Unreceived | Chart::Unreplayed => match region.database.as_ref().map(|known| known.value.primary().is_some()) {
-            Some(true) => return "it is the primary: nothing to receive".to_owned(),
-            _ => (&region.database_health, "no sample yet"),
-        },
+        Chart::Unreceived | Chart::Unreplayed => {
+            match region.database.as_ref().map(|known| known.value.primary().is_some()) {
+                Some(true) => return "it is the primary: nothing to receive".to_owned(),
+                _ => (&region.database_health, "no sample yet"),
+            }
+        }
         _ => match region.metrics.as_ref().map(|known| known.value.is_some()) {
             Some(false) => return "no controller runs here".to_owned(),
             Some(true) => (&region.metrics_health, "this controller does not export it"),
@@ -153,7 +155,9 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
             let values: Vec<f64> = series.points().map(|point| point.1).collect();
             let most = series.max().map(|max| format!("most {}", chart.value(max))).unwrap_or_default();
             let spark = u16::try_from(columns.saturating_sub(19 + 18 + 18)).unwrap_or(8);
-            rows.push(name.add(pad(&text, 17), tone).say(" ").piece(Piece::Spark(values, spark, tone)).fill().dim(most));
+            rows.push(
+                name.add(pad(&text, 17), tone).say(" ").piece(Piece::Spark(values, spark, tone)).fill().dim(most),
+            );
         }
     }
     rows

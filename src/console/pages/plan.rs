@@ -55,7 +55,9 @@ fn costs(state: &State, page: &mut Writer) {
     match &readiness.loss {
         Some(loss) => {
             let verb = if loss.exact { "" } else { "perhaps " };
-            let rows = readiness.loss_rows.map(|rows| format!("; {}", many(usize::try_from(rows).unwrap_or(0), "archive row", "archive rows")));
+            let rows = readiness
+                .loss_rows
+                .map(|rows| format!("; {}", many(usize::try_from(rows).unwrap_or(0), "archive row", "archive rows")));
             page.labelled("loses", &format!("{verb}{}{}", loss.words(), rows.unwrap_or_default()), Tone::Plain);
         }
         None => page.labelled("loses", "not known without a direction", Tone::Unknown),
@@ -74,7 +76,12 @@ fn costs(state: &State, page: &mut Writer) {
     }
     for finding in &readiness.work {
         let step = finding.answer.lifted_by.as_deref().unwrap_or_default();
-        page.signed((Sign::ToCome, Tone::Dim), &format!("{}: step {step} sees to it", finding.answer.text), Tone::Dim, "");
+        page.signed(
+            (Sign::ToCome, Tone::Dim),
+            &format!("{}: step {step} sees to it", finding.answer.text),
+            Tone::Dim,
+            "",
+        );
     }
 }
 

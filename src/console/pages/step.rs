@@ -23,7 +23,13 @@ pub fn step_rows(state: &State) -> Vec<Row> {
         .map(|(at, (step, slot))| {
             let here = current == Some(at);
             let (sign, tone) = mark(slot, here);
-            let text = if here { Tone::Strong } else if slot.state == StepState::Waiting { Tone::Dim } else { Tone::Plain };
+            let text = if here {
+                Tone::Strong
+            } else if slot.state == StepState::Waiting {
+                Tone::Dim
+            } else {
+                Tone::Plain
+            };
             Row::new()
                 .sign(sign, tone)
                 .add(format!(" {:>2} {}", at + 1, step.id), text)
@@ -170,7 +176,9 @@ fn now(state: &State, page: &mut Writer) {
         Turn::NotOurs => (format!("{} takes the run over", key(Action::RunStep)), Tone::Warn),
         Turn::Stands(why) => (format!("STANDS STILL: {why}; {} takes it up again", key(Action::RunStep)), Tone::Bad),
         Turn::Held(says) => (format!("held: {says}"), Tone::Bad),
-        Turn::Start(Tier::None) => (format!("{} starts it; it asks for no consent", key(Action::RunStep)), Tone::Strong),
+        Turn::Start(Tier::None) => {
+            (format!("{} starts it; it asks for no consent", key(Action::RunStep)), Tone::Strong)
+        }
         Turn::Start(_) => (format!("your turn: {} asks for your consent", key(Action::RunStep)), Tone::Strong),
         Turn::Again(_, optional) => {
             let reason = match state.derived.proposal.as_ref().map(|proposal| &proposal.next) {
@@ -246,7 +254,8 @@ fn gate(state: &State, line: &GateLine, page: &mut Writer) {
 }
 
 fn requests(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
-    let (head, effects): (&str, &[Effect]) = match state.derived.proposal.as_ref().map(|p| &p.next).filter(|_| current) {
+    let (head, effects): (&str, &[Effect]) = match state.derived.proposal.as_ref().map(|p| &p.next).filter(|_| current)
+    {
         Some(Next::Start { effects, unreachable, .. }) => {
             (if unreachable.is_some() { "it will try to send, once" } else { "it will send" }, effects)
         }
@@ -258,7 +267,8 @@ fn requests(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
     }
     page.blank();
     page.head(head);
-    if let Some(Next::Start { unreachable: Some(why), .. }) = state.derived.proposal.as_ref().map(|p| &p.next).filter(|_| current)
+    if let Some(Next::Start { unreachable: Some(why), .. }) =
+        state.derived.proposal.as_ref().map(|p| &p.next).filter(|_| current)
     {
         page.inset(why, Tone::Warn);
     }

@@ -10,11 +10,7 @@ use crate::gates::{Answer, Verdict};
 #[must_use]
 pub fn moment(at: Timestamp, now: Timestamp) -> String {
     let day = |t: Timestamp| t.strftime("%Y-%m-%d").to_string();
-    if day(at) == day(now) {
-        at.strftime("%H:%M:%S").to_string()
-    } else {
-        at.strftime("%Y-%m-%d %H:%M:%S").to_string()
-    }
+    if day(at) == day(now) { at.strftime("%H:%M:%S").to_string() } else { at.strftime("%Y-%m-%d %H:%M:%S").to_string() }
 }
 
 /// Age of the oldest observation that an answer rests on.

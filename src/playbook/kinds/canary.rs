@@ -6,25 +6,30 @@ use crate::domain::freshness::Source;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::policy::CanaryPolicy;
 use crate::domain::workflow::Phase;
-use crate::playbook::run::{Run, StepState};
+use crate::playbook::run::StepState;
 use serde_json::json;
 
 /// Label that says which run made an object.
 pub const RUN_LABEL: &str = "leeward.dev/run";
 
+/// The canary that was made, or is to be made. One that failed is not asked again under its name; one of which nothing was
+/// heard is, so that a retry meets it.
 fn key(scene: &Scene<'_>) -> ObjectKey {
-    let attempt = attempt(scene.run);
-    let suffix = if attempt > 1 { format!("-{attempt}") } else { String::new() };
-    ObjectKey::new(&scene.fleet.policy.canary.namespace, format!("dr-canary-{}{suffix}", scene.run.declared.run))
-}
-
-/// A canary that failed is not asked again under its name: each attempt has its own.
-fn attempt(run: &Run) -> u32 {
-    let Some((_, slot)) = run.current().map(|(_, step, slot)| (step, slot)) else { return 1 };
-    match (&slot.started, &slot.state) {
-        (Some(start), StepState::Failed(_)) => start.attempt + 1,
-        (Some(start), _) => start.attempt,
-        (None, _) => 1,
+    let name = |suffix: String| {
+        ObjectKey::new(&scene.fleet.policy.canary.namespace, format!("dr-canary-{}{suffix}", scene.run.declared.run))
+    };
+    let slot = scene.run.current().map(|(_, _, slot)| slot);
+    let Some((start, state)) = slot.and_then(|slot| Some((slot.started.as_ref()?, &slot.state))) else {
+        return name(String::new());
+    };
+    let made = start.effects.iter().find_map(|effect| match effect {
+        Effect::CreateCanary { key, .. } => Some(key.clone()),
+        _ => None,
+    });
+    match (made, state) {
+        (Some(key), StepState::Started | StepState::Uncertain(_)) => key,
+        (Some(_), _) => name(format!("-{}", start.attempt + 1)),
+        (None, _) => name(String::new()),
     }
 }
 

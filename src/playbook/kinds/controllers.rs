@@ -45,6 +45,9 @@ pub fn scale(scene: &Scene<'_>, side: Side, replicas: Replicas) -> Plan {
     if controllers.deployments.is_empty() && replicas > 0 {
         return Plan::Impossible(format!("there is no workflow controller's Deployment in {}", scene.name(side)));
     }
+    if region.identity.is_none() && controllers.deployments.iter().any(|deployment| deployment.wanted != replicas) {
+        return Plan::Impossible(format!("the cluster of {} has not said who it is", scene.name(side)));
+    }
     let effects = effects(scene, side, controllers, replicas);
     // Scaled already is not proven already: pods may still be there, or none may lead yet.
     if effects.is_empty() { Plan::Wait } else { Plan::Act(effects) }

@@ -29,7 +29,16 @@ pub fn suspend(scene: &Scene<'_>, side: Side) -> Plan {
             region.crons.error.as_ref().map_or_else(|| scene.silence(Source::Kubernetes(side)), ToString::to_string);
         return Plan::Unreachable(why, effects);
     }
+    let active = region.crons.rows().values().filter(|cron| !cron.suspended).count();
+    if effects.len() < active {
+        return nameless(scene, side);
+    }
     if effects.is_empty() { Plan::Done } else { Plan::Act(effects) }
+}
+
+/// Every write names the cluster it is meant for; without the name there is none.
+fn nameless(scene: &Scene<'_>, side: Side) -> Plan {
+    Plan::Impossible(format!("the cluster of {} has not said who it is", scene.name(side)))
 }
 
 pub fn suspended(scene: &Scene<'_>, side: Side) -> Proof {
@@ -39,8 +48,8 @@ pub fn suspended(scene: &Scene<'_>, side: Side) -> Proof {
     else {
         return Proof::Unreachable(scene.silence(source));
     };
-    if !scene.fresh(source) {
-        return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(side)));
+    if !table.as_of().is_some_and(|at| scene.after(at)) {
+        return Proof::NotYet(format!("waiting for a fresh look at the crons of {}", scene.name(side)));
     }
     match table.rows().values().filter(|cron| !cron.suspended).count() {
         0 => Proof::Proven(vec![scene.evidence(source, format!("{} crons, all suspended", table.rows().len()))], None),
@@ -72,12 +81,12 @@ pub fn activate(scene: &Scene<'_>) -> Plan {
     let Some(table) = region.live_crons(scene.fleet.now) else {
         return Plan::Impossible(format!("crons of {} are not known now", scene.name(to)));
     };
-    let effects: Vec<Effect> = wanted(scene.run)
-        .iter()
-        .filter_map(|key| Some((key, table.get(key)?)))
-        .filter(|(_, cron)| cron.suspended)
-        .filter_map(|(key, cron)| set(scene, to, key, cron, false))
-        .collect();
+    let wanted = wanted(scene.run);
+    let asleep = wanted.iter().filter_map(|key| Some((key, table.get(key)?))).filter(|(_, cron)| cron.suspended);
+    let Some(effects) = asleep.map(|(key, cron)| set(scene, to, key, cron, false)).collect::<Option<Vec<Effect>>>()
+    else {
+        return nameless(scene, to);
+    };
     if effects.is_empty() { Plan::Done } else { Plan::Act(effects) }
 }
 
@@ -87,8 +96,8 @@ pub fn activated(scene: &Scene<'_>) -> Proof {
     let Some(table) = scene.fleet.region(to).live_crons(scene.fleet.now) else {
         return Proof::NotYet(scene.silence(source));
     };
-    if !scene.fresh(source) {
-        return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(to)));
+    if !table.as_of().is_some_and(|at| scene.after(at)) {
+        return Proof::NotYet(format!("waiting for a fresh look at the crons of {}", scene.name(to)));
     }
     let wanted = wanted(scene.run);
     let (there, missing): (Vec<ObjectKey>, Vec<ObjectKey>) =

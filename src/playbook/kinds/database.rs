@@ -62,6 +62,13 @@ fn fenced_end(run: &Run) -> Option<Lsn> {
     ends.last()
 }
 
+/// The end of the old log: where our fence stopped it, and where a primary that answers and takes no writes says it is.
+fn old_end(scene: &Scene<'_>) -> Option<Lsn> {
+    let sample = scene.fleet.region(scene.direction().from).live_database(scene.fleet.now);
+    let answers = sample.filter(|sample| !sample.accepts_writes()).and_then(|sample| sample.primary());
+    fenced_end(scene.run).max(answers.map(|primary| primary.lsn))
+}
+
 pub fn caught_up(scene: &Scene<'_>) -> Proof {
     let direction = scene.direction();
     let source = Source::Database(direction.to);
@@ -76,7 +83,7 @@ pub fn caught_up(scene: &Scene<'_>) -> Proof {
     let Some(has) = replica.has() else {
         return Proof::NotYet("the replica does not say what it has received".to_owned());
     };
-    if let Some(end) = fenced_end(scene.run).filter(|end| has < *end && replica.streaming()) {
+    if let Some(end) = old_end(scene).filter(|end| has < *end && replica.streaming()) {
         return Proof::NotYet(format!("{} to receive from the fenced primary", end.ahead_of(has)));
     }
     match replica.to_replay() {

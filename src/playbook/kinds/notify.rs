@@ -2,7 +2,6 @@
 
 use super::{Plan, Proof, Scene};
 use crate::domain::effect::Effect;
-use crate::domain::freshness::Source;
 use crate::domain::since;
 use crate::domain::units::clock;
 use crate::playbook::record::Note;
@@ -45,7 +44,8 @@ pub fn told(scene: &Scene<'_>) -> Proof {
     if slot.outcomes.is_empty() || open > 0 {
         Proof::NotYet(format!("{open} receivers have not answered"))
     } else if failed.is_empty() {
-        Proof::Proven(vec![scene.evidence(Source::Dns, format!("{} receivers took it", slot.outcomes.len()))], None)
+        // The receivers' answers stand in the record; no source observes them, so there is no evidence to name.
+        Proof::Proven(Vec::new(), None)
     } else {
         Proof::Wrong(failed.join("; "))
     }
