@@ -37,7 +37,7 @@ pub fn alarms(fleet: &Fleet, facts: &RunFacts) -> Vec<Alarm> {
             alarms.push(Alarm { id: gate.id.to_owned(), weight, side: None, text: answer.text, advice: answer.lift });
         }
     }
-    alarms.sort_by(|a, b| b.weight.cmp(&a.weight));
+    alarms.sort_by_key(|alarm| std::cmp::Reverse(alarm.weight));
     alarms
 }
 

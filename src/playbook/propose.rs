@@ -33,6 +33,7 @@ impl GateLine {
 
 /// What may come next.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // there is one of it at a time
 pub enum Next {
     /// Nothing: the run is over.
     Over,

@@ -69,10 +69,10 @@ impl<W: World> Driver<W> {
 
     /// Performs an effect if the lock is still ours, read again right before, for longer than the effect may take.
     pub(super) async fn guarded(&self, effect: &Effect, deadline: Duration) -> Outcome {
-        if !matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. }) {
-            if let Err(why) = self.world.lock_holds(deadline + LOCK_MARGIN).await {
-                return Outcome::NotSent { reason: format!("the lock is not certain: {why}") };
-            }
+        if !matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. })
+            && let Err(why) = self.world.lock_holds(deadline + LOCK_MARGIN).await
+        {
+            return Outcome::NotSent { reason: format!("the lock is not certain: {why}") };
         }
         let world = Arc::clone(&self.world);
         match tokio::time::timeout(deadline + Duration::from_secs(1), world.perform(effect, deadline)).await {

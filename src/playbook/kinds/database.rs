@@ -55,11 +55,11 @@ pub fn undo_fence(run: &Run, id: &str) -> Vec<Effect> {
 /// The end of the old log, read after the fence: then the loss can be exact.
 fn fenced_end(run: &Run) -> Option<Lsn> {
     let steps = run.declared.playbook.steps.iter();
-    let ends = steps.flat_map(|step| run.outcomes(&step.id)).filter_map(|(_, outcome)| match outcome {
+    let mut ends = steps.flat_map(|step| run.outcomes(&step.id)).filter_map(|(_, outcome)| match outcome {
         Outcome::Done { previous: Some(Previous::LogEnd { value, .. }), .. } => Some(*value),
         _ => None,
     });
-    ends.last()
+    ends.next_back()
 }
 
 /// The end of the old log: where our fence stopped it, and where a primary that answers and takes no writes says it is.
