@@ -1,9 +1,196 @@
-//! Simulated regions that speak the real protocols on loopback.
+//! Simulated regions that speak the real protocols on loopback: two Kubernetes API servers with an Argo controller each, a
+//! real PostgreSQL primary and replica, a DNS server and a receiver of notifications. The console cannot tell it from
+//! production but by its banner: both are [`Endpoints`].
 
 pub mod argo;
 pub mod dns;
+pub mod fault;
 pub mod kube;
 pub mod postgres;
 pub mod reaper;
 pub mod relay;
+pub mod scenario;
 pub mod webhook;
+
+mod places;
+
+use crate::domain::endpoints::Endpoints;
+use crate::domain::policy::Policy;
+use crate::domain::region::{PerSide, Side};
+use dns::{DnsError, DnsOptions, DnsServer};
+use kube::{ApiServer, ApiServerError, ApiServerOptions};
+use postgres::{Pair, PairError, PairOptions};
+use reaper::{Reaper, ReaperError};
+use relay::Relay;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use webhook::Webhook;
+
+/// Names of the regions; the first one is the primary at the start.
+pub const REGIONS: [&str; 2] = ["us-central1", "us-east1"];
+
+/// Name of the environment.
+pub const ENVIRONMENT: &str = "sandbox";
+
+/// The name in front.
+const NAME: &str = "workflows.sandbox.test";
+
+/// How a sandbox is to be.
+#[derive(Debug, Clone)]
+pub struct SandboxOptions {
+    /// Where PostgreSQL's programs are, when not in a usual place.
+    pub postgres_bindir: Option<PathBuf>,
+    /// Runs in flight at the start.
+    pub runs: usize,
+}
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// A simulated API server.
+    #[error("the simulated API server of {region}: {error}")]
+    Api {
+        /// Its region.
+        region: &'static str,
+        /// Why.
+        error: ApiServerError,
+    },
+    /// The keeper of folder and processes.
+    #[error(transparent)]
+    Reaper(#[from] ReaperError),
+    /// The databases.
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    /// The DNS server.
+    #[error("the sandbox's DNS server: {0}")]
+    Dns(#[from] DnsError),
+    /// A simulated region.
+    #[error("the simulated region {region}: {error}")]
+    Region {
+        /// Its name.
+        region: &'static str,
+        /// Why.
+        error: String,
+    },
+    /// The operating system refused.
+    #[error("{operation}: {error}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// What came back.
+        error: std::io::Error,
+    },
+}
+
+/// A running sandbox. Dropping it ends everything that it started.
+pub struct Sandbox {
+    pub(crate) apis: PerSide<ApiServer>,
+    pub(crate) pair: Pair,
+    pub(crate) lines: PerSide<Relay>,
+    dns: DnsServer,
+    webhook: Webhook,
+    folder: PathBuf,
+    _reaper: Arc<Reaper>,
+}
+
+fn io(operation: &'static str) -> impl FnOnce(std::io::Error) -> SandboxError {
+    move |error| SandboxError::Io { operation, error }
+}
+
+/// The same side in the databases' words.
+pub(crate) fn pair_side(side: Side) -> postgres::Side {
+    match side {
+        Side::A => postgres::Side::A,
+        Side::B => postgres::Side::B,
+    }
+}
+
+impl Sandbox {
+    /// Starts everything; what an earlier sandbox left behind is ended first.
+    ///
+    /// # Errors
+    /// What could not be started.
+    pub async fn start(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
+        let swept = Reaper::sweep();
+        tracing::debug!(?swept, "what an earlier sandbox left behind");
+        let reaper = Arc::new(Reaper::start()?);
+        let folder = reaper.dir().to_path_buf();
+        let pair_options = PairOptions {
+            bin_dir: options.postgres_bindir.clone(),
+            regions: REGIONS.map(str::to_owned),
+            reaper: Some(Arc::clone(&reaper)),
+            ..PairOptions::default()
+        };
+        let (pair, dns, webhook) = tokio::join!(
+            Pair::start(pair_options),
+            DnsServer::start(dns_options()),
+            Webhook::start(),
+        );
+        let (pair, dns, webhook) = (pair?, dns?, webhook.map_err(io("start the receiver of notifications"))?);
+        let apis = PerSide::new(api(REGIONS[0]).await?, api(REGIONS[1]).await?);
+        let lines = PerSide::new(line(&pair, Side::A).await?, line(&pair, Side::B).await?);
+        let sandbox = Sandbox { apis, pair, lines, dns, webhook, folder, _reaper: reaper };
+        sandbox.write_files()?;
+        Ok(sandbox)
+    }
+
+    /// How everything in it is reached.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        places::endpoints(self)
+    }
+
+    /// What its team decided.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        places::policy(self)
+    }
+
+    /// Its folder: kubeconfig, passwords, a configuration file for another console. Gone with the sandbox.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The kubeconfig with both regions' contexts.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    fn write_files(&self) -> Result<(), SandboxError> {
+        let text = kube::kubeconfig(&[self.apis.a.cluster(), self.apis.b.cluster()]);
+        places::write_private(&self.kubeconfig(), &text).map_err(io("write the kubeconfig"))?;
+        places::write_private(&self.folder.join("dns-key"), &self.dns.key().base64()).map_err(io("write the DNS key"))?;
+        places::write_private(&self.folder.join("config.toml"), &places::config(self)).map_err(io("write the configuration"))
+    }
+}
+
+fn dns_options() -> DnsOptions {
+    DnsOptions {
+        zone: "sandbox.test".to_owned(),
+        name: NAME.to_owned(),
+        addresses: vec![target(Side::A)],
+        ttl: 30,
+        ..DnsOptions::default()
+    }
+}
+
+/// The address that means a region: of the blocks for documentation, since nobody connects there.
+pub(crate) fn target(side: Side) -> IpAddr {
+    IpAddr::V4(match side {
+        Side::A => Ipv4Addr::new(192, 0, 2, 10),
+        Side::B => Ipv4Addr::new(198, 51, 100, 10),
+    })
+}
+
+async fn api(region: &'static str) -> Result<ApiServer, SandboxError> {
+    let store = kube::Store::new(kube::HistoryLimit::default());
+    let options = ApiServerOptions::new(region, store);
+    ApiServer::start(options).await.map_err(|error| SandboxError::Api { region, error })
+}
+
+async fn line(pair: &Pair, side: Side) -> Result<Relay, SandboxError> {
+    Relay::start(pair.addr(pair_side(side))).await.map_err(io("start the line to a database"))
+}
