@@ -1,7 +1,7 @@
 //! What can go wrong in the sandbox, by name.
 
 use super::kube::ApiFault;
-use super::postgres::{PairError, ServerState, Side as PairSide, Stop};
+use super::postgres::{PairError, ServerState, Stop};
 use super::{Sandbox, pair_side};
 use crate::domain::region::Side;
 
