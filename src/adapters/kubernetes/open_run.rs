@@ -88,7 +88,8 @@ async fn follow_one(post: &Post, key: ObjectKey) -> Closed {
     };
     let (servers, beats) = (post.servers.clone(), post.beats.clone());
     let mut watch = JoinSet::new();
-    watch.spawn(Follow::<Whole> { collection, index: 0, servers, beats, out, silence: SILENCE }.run());
+    watch
+        .spawn(Follow::<Whole> { collection, index: 0, servers, beats, out, silence: SILENCE, went_back: false }.run());
     while let Some((_, told)) = told.recv().await {
         let run = match told {
             Told::Listed(rows) => rows.into_iter().next().map(|(_, object)| object),
