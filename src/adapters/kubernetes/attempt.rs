@@ -1,6 +1,7 @@
 //! One effect under way, from the proof of identity to the name of its outcome.
 
 use super::act::Actuator;
+use super::backoff::jitter;
 use super::call::{Ask, JSON, Server};
 use super::failure::{CallError, Reached};
 use super::lock::{self, LockError, Taken};
@@ -20,8 +21,12 @@ use tokio::time::Instant;
 /// RFC 7386, the only kind of patch that custom resources and `scale` both take.
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// Tries of a change that met a newer version of its object.
+/// Changes by others, between our look and our request, after which we give up.
 const CONFLICTS_MAX: usize = 3;
+
+/// Tries in all, whatever made the object newer, and the longest pause between two.
+const TRIES_MAX: usize = 12;
+const CONFLICT_PAUSE: Duration = Duration::from_millis(400);
 
 /// Label of what leeward creates: the run it belongs to.
 pub const RUN_LABEL: &str = "leeward.dev/run";
@@ -168,35 +173,31 @@ impl Attempt<'_> {
     ) -> Result<Outcome, Outcome> {
         let Change { target, field, wanted, .. } = change;
         self.prove(&target.cluster_uid).await?;
-        let mut reason = String::new();
-        for _ in 0..CONFLICTS_MAX {
+        let (mut reason, mut conflicts, mut generation) = (String::new(), 0, None);
+        for _ in 0..TRIES_MAX {
             let object = self.object(change.path, target).await?;
             let before = (change.read)(&object);
             if before == Some(wanted) {
                 return Ok(Outcome::Already { reply: format!("{} has {field} = {wanted}", target.key) });
             }
+            // A Deployment whose pods come and go gets a new version several times a second, by its status alone: that
+            // is nobody's change of what is wanted, and no reason to give up on a fence.
+            let now = object.pointer("/metadata/generation").and_then(Value::as_i64);
+            if generation.is_some_and(|before| before != now) {
+                conflicts += 1;
+            }
+            if conflicts >= CONFLICTS_MAX {
+                break;
+            }
+            generation = Some(now);
             let version = text_at(&object, "/metadata/resourceVersion", 64);
             let patch = json!({"metadata": {"uid": target.uid, "resourceVersion": version}, "spec": {field: wanted}});
             match self.write(Method::PATCH, change.patch_path, MERGE_PATCH, &patch).await {
-                Written::Took(object) => {
-                    return Ok(match (change.read)(&object) {
-                        Some(now) if now == wanted => {
-                            let was = before.map(|before| format!(", was {before}")).unwrap_or_default();
-                            let reply = format!("{}: {field} = {wanted}{was}", target.key);
-                            Outcome::Done { reply, previous: before.map(change.previous) }
-                        }
-                        _ => {
-                            let reason = format!(
-                                "{}: the server took it, but its answer does not say {field} = {wanted}",
-                                target.key
-                            );
-                            Outcome::Unknown { reason }
-                        }
-                    });
-                }
+                Written::Took(object) => return Ok(took(&change, before, &object)),
                 Written::Conflict(said) => reason = said,
                 Written::Ended(outcome) => return Ok(outcome),
             }
+            tokio::time::sleep(jitter(CONFLICT_PAUSE)).await;
         }
         Err(Outcome::Refused { reason: format!("{} changes all the time: {reason}", target.key) })
     }
@@ -299,6 +300,17 @@ struct Change<'a, T> {
     wanted: T,
     read: &'a (dyn Fn(&Value) -> Option<T> + Send + Sync),
     previous: &'a (dyn Fn(T) -> Previous + Send + Sync),
+}
+
+/// The server took it; its answer must say so too.
+fn took<T: Copy + PartialEq + std::fmt::Display>(change: &Change<'_, T>, before: Option<T>, answer: &Value) -> Outcome {
+    let (key, field, wanted) = (&change.target.key, change.field, change.wanted);
+    if (change.read)(answer) != Some(wanted) {
+        let reason = format!("{key}: the server took it, but its answer does not say {field} = {wanted}");
+        return Outcome::Unknown { reason };
+    }
+    let was = before.map(|before| format!(", was {before}")).unwrap_or_default();
+    Outcome::Done { reply: format!("{key}: {field} = {wanted}{was}"), previous: before.map(change.previous) }
 }
 
 fn lock_outcome(error: LockError) -> Outcome {

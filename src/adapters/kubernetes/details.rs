@@ -179,3 +179,53 @@ async fn get(server: Server, key: ObjectKey) -> (ObjectKey, Landed) {
     };
     (key, landed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new("ml", name)
+    }
+
+    fn note(names: &[&str]) -> Noted {
+        Noted::All(names.iter().map(|name| (key(name), format!("uid-{name}"))).collect())
+    }
+
+    /// The order in which an inventory asks, all in one moment.
+    fn order(inventory: &mut Inventory, on_screen: &[ObjectKey], now: Instant) -> Vec<String> {
+        let mut order = Vec::new();
+        while let Some(next) = inventory.next(on_screen, now) {
+            inventory.asked(&next, now);
+            order.push(next.name);
+        }
+        order
+    }
+
+    #[test]
+    fn the_screen_first_and_again_the_others_once() {
+        let (mut inventory, start) = (Inventory::default(), Instant::now());
+        inventory.note(note(&["a", "b", "c", "d"]));
+        let screen = [key("c"), key("not-unfinished"), key("d")];
+        assert_eq!(order(&mut inventory, &screen, start), ["c", "d", "a", "b"]);
+        let later = start + ON_SCREEN_AGAIN;
+        assert_eq!(order(&mut inventory, &screen, later - Duration::from_millis(1)), [""; 0]);
+        assert_eq!(order(&mut inventory, &screen, later), ["c", "d"]);
+    }
+
+    #[test]
+    fn what_ends_is_forgotten_and_a_namesake_or_a_failure_is_asked_for_anew() {
+        let (mut inventory, now) = (Inventory::default(), Instant::now());
+        inventory.note(note(&["a", "b", "c"]));
+        inventory.note(Noted::Gone(key("b")));
+        assert_eq!(order(&mut inventory, &[], now), ["a", "c"]);
+        inventory.note(Noted::Seen(key("a"), "uid-a".into()));
+        assert_eq!(order(&mut inventory, &[], now), [""; 0], "a change is no reason");
+        inventory.note(Noted::Seen(key("a"), "uid-other".into()));
+        inventory.failed(&key("c"));
+        inventory.failed(&key("gone"));
+        assert_eq!(order(&mut inventory, &[], now), ["a", "c"]);
+        inventory.note(note(&["c", "e"]));
+        assert_eq!(order(&mut inventory, &[], now), ["e"], "a relist does not begin the inventory again");
+    }
+}

@@ -133,3 +133,82 @@ impl<K: Kind> Scope<K> {
         changes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::templates::Templates;
+    use super::*;
+    use crate::domain::cron::TemplateRow;
+    use crate::domain::freshness::{ErrorKind, SourceError};
+    use crate::domain::kubernetes::ObjectKey;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn row(name: &str) -> (ObjectKey, TemplateRow) {
+        (ObjectKey::new("ml", name), TemplateRow { uid: name.into(), generation: 1 })
+    }
+
+    fn listed(names: &[&str]) -> Told<ObjectKey, TemplateRow> {
+        Told::Listed(names.iter().map(|name| row(name)).collect())
+    }
+
+    fn refused() -> Told<ObjectKey, TemplateRow> {
+        Told::Refused(SourceError::new(ErrorKind::Forbidden, "403"))
+    }
+
+    /// Facts in short: time and what changed.
+    fn short(facts: Vec<(Timestamp, Fact)>) -> Vec<String> {
+        let names = |rows: &[(ObjectKey, TemplateRow)]| {
+            rows.iter().map(|(key, _)| key.name.clone()).collect::<Vec<_>>().join(",")
+        };
+        let word = |fact: &Fact| match fact {
+            Fact::Templates(Change::Reset(rows)) => format!("reset {}", names(rows)),
+            Fact::Templates(Change::Apply(key, _)) => format!("apply {}", key.name),
+            Fact::Templates(Change::Delete(key)) => format!("delete {}", key.name),
+            Fact::WatchConfirmed(_) => "confirmed".to_owned(),
+            Fact::WatchFailed(..) => "failed".to_owned(),
+            other => format!("{other:?}"),
+        };
+        facts.iter().map(|(at, fact)| format!("{} {}", at.as_second(), word(fact))).collect()
+    }
+
+    #[test]
+    fn one_watch_passes_straight_through() {
+        let mut merge = Merge::<Templates>::new(1);
+        assert_eq!(short(merge.take(0, listed(&["a", "b"]), at(1))), ["1 reset a,b"]);
+        assert_eq!(short(merge.take(0, Told::Confirmed(at(2)), at(3))), ["2 confirmed"]);
+        assert_eq!(short(merge.take(0, Told::Deleted(row("a").0), at(4))), ["4 delete a"]);
+        assert_eq!(short(merge.take(0, listed(&["c"]), at(5))), ["5 reset c"]);
+        assert_eq!(short(merge.take(0, refused(), at(6))), ["6 failed"]);
+    }
+
+    #[test]
+    fn several_watches_are_one_table_as_old_as_the_slowest() {
+        let mut merge = Merge::<Templates>::new(3);
+        assert!(merge.take(0, listed(&["a", "b"]), at(1)).is_empty(), "not before each has said something");
+        assert!(merge.take(0, Told::Deleted(row("b").0), at(2)).is_empty());
+        assert!(merge.take(1, refused(), at(3)).is_empty());
+        assert_eq!(short(merge.take(2, listed(&["x"]), at(4))), ["2 reset a,x"]);
+        let (key, value) = row("y");
+        assert_eq!(
+            short(merge.take(2, Told::Applied(key, value), at(9))),
+            ["2 apply y"],
+            "the other is silent since 2"
+        );
+        assert_eq!(short(merge.take(0, Told::Confirmed(at(8)), at(9))), ["8 confirmed"]);
+        // A relist of one says what it no longer has; the rows of the other stay.
+        assert_eq!(short(merge.take(0, listed(&["c"]), at(10))), ["9 delete a", "9 apply c"]);
+        assert_eq!(short(merge.take(2, listed(&["y"]), at(11))), ["10 delete x", "10 apply y"]);
+    }
+
+    #[test]
+    fn nothing_permitted_is_a_failure_and_what_is_permitted_later_is_taken_in() {
+        let mut merge = Merge::<Templates>::new(2);
+        assert!(merge.take(0, refused(), at(1)).is_empty());
+        assert_eq!(short(merge.take(1, refused(), at(2))), ["2 failed"]);
+        assert_eq!(short(merge.take(1, listed(&["a"]), at(3))), ["3 reset a"]);
+        assert_eq!(short(merge.take(0, listed(&["b"]), at(4))), ["3 apply b"]);
+    }
+}

@@ -48,6 +48,8 @@ mod lock_tests;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
+mod observe_tests;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod watch_tests;

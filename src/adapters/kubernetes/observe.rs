@@ -326,7 +326,7 @@ async fn follow_all<K: Kind>(post: Post, collections: Vec<Collection>, notes: Op
     let mut loops = JoinSet::new();
     for (index, collection) in collections.into_iter().enumerate() {
         let (servers, beats, out) = (post.servers.clone(), post.beats.clone(), out.clone());
-        loops.spawn(Follow::<K> { collection, index, servers, beats, out, silence: SILENCE }.run());
+        loops.spawn(Follow::<K> { collection, index, servers, beats, out, silence: SILENCE, went_back: false }.run());
     }
     drop(out);
     loop {

@@ -88,7 +88,8 @@ async fn follow_one(post: &Post, key: ObjectKey) -> Closed {
     };
     let (servers, beats) = (post.servers.clone(), post.beats.clone());
     let mut watch = JoinSet::new();
-    watch.spawn(Follow::<Whole> { collection, index: 0, servers, beats, out, silence: SILENCE }.run());
+    watch
+        .spawn(Follow::<Whole> { collection, index: 0, servers, beats, out, silence: SILENCE, went_back: false }.run());
     while let Some((_, told)) = told.recv().await {
         let run = match told {
             Told::Listed(rows) => rows.into_iter().next().map(|(_, object)| object),
@@ -192,4 +193,112 @@ fn read_node(id: &str, node: &Value) -> (String, Node) {
         id: id.clone(),
     };
     (id, read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::io::Write as _;
+
+    fn packed(bytes: &[u8]) -> String {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        base64::engine::general_purpose::STANDARD.encode(gzip.finish().unwrap())
+    }
+
+    fn run(status: Value) -> OpenRun {
+        read(&json!({"metadata": {"name": "w", "namespace": "ml", "uid": "u"}, "status": status})).unwrap()
+    }
+
+    fn tree() -> Value {
+        json!({
+            "w": {"id": "w", "displayName": "w", "type": "Steps", "phase": "Running", "children": ["w-1"]},
+            "w-1": {"id": "w-1", "displayName": "train\u{1b}[2J", "type": "Pod", "phase": "Failed", "boundaryID": "w",
+                "message": "exit code 137", "templateRef": {"template": "gpu"}, "nodeFlag": {"retried": true},
+                "outputs": {"exitCode": "137"}, "hostNodeName": "n1", "startedAt": "2026-11-24T10:00:00Z", "finishedAt": null},
+        })
+    }
+
+    #[test]
+    fn a_tree_is_the_same_plain_or_compressed() {
+        let plain = run(json!({"phase": "Running", "progress": "1/2", "nodes": tree()}));
+        let compressed = run(json!({"phase": "Running", "progress": "1/2",
+            "compressedNodes": packed(tree().to_string().as_bytes())}));
+        assert_eq!(plain, compressed);
+        let Nodes::Here(nodes) = &plain.nodes else { panic!("{plain:?}") };
+        let node = &nodes["w-1"];
+        assert_eq!(
+            (node.name.as_str(), node.template.as_str(), node.retried, node.finished),
+            ("train [2J", "gpu", true, None)
+        );
+        assert_eq!((node.exit_code.as_deref(), node.host.as_deref()), (Some("137"), Some("n1")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+        let cut = packed(tree().to_string().as_bytes());
+        for (packed, expected) in [
+            (base64(&[0x28, 0xb5, 0x2f, 0xfd, 0]), "zstd"),
+            (base64(&[0x0b, 0x02, 0x80]), "brotli"),
+            ("no base64!".to_owned(), "base64"),
+            (cut[..cut.len() / 2 / 4 * 4].to_owned(), "gzip"),
+            (super::tests::packed(b"[1,2]"), "no JSON"),
+            // A bomb: 65 MiB of blanks, some 65 kB when packed.
+            (super::tests::packed(&vec![b' '; TREE_BYTES_MAX + 1]), "larger than 64 MiB"),
+        ] {
+            match run(json!({"compressedNodes": packed})).nodes {
+                Nodes::Unreadable(why) => assert!(why.contains(expected), "{why}"),
+                other => panic!("{other:?} instead of {expected}"),
+            }
+        }
+        assert_eq!(run(json!({"offloadNodeStatusVersion": "fnv:1"})).nodes, Nodes::Offloaded("fnv:1".into()));
+        assert_eq!(run(json!({"nodes": {}})).nodes, Nodes::Here(BTreeMap::new()));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        let names = prop_oneof![
+            Just("metadata"),
+            Just("name"),
+            Just("status"),
+            Just("spec"),
+            Just("nodes"),
+            Just("phase"),
+            Just("children"),
+            Just("arguments"),
+            Just("parameters"),
+            Just("value"),
+            Just("compressedNodes"),
+            Just("startedAt"),
+            Just("labels"),
+        ];
+        leaf.prop_recursive(5, 64, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((names.clone(), inner), 0..6)
+                    .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_object_makes_it_panic(status in any_json(), object in any_json()) {
+            let _ = read(&json!({"metadata": {"name": "w"}, "status": status, "spec": object.clone()}));
+            let _ = read(&object);
+            let item = Item::Object(&object);
+            let _ = (super::super::runs::Runs::read(item), super::super::crons::Crons::read(item));
+            let _ = (super::super::templates::Templates::read(item), super::super::nodes::Nodes::read(item));
+        }
+    }
 }

@@ -28,6 +28,9 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// A watch that lived this long was well.
 const HEALTHY: Duration = Duration::from_secs(5);
 
+/// Time in which a server that forgot a watch's version says so.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Longest wait for a page. A page can be much more than the usual answer.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -49,6 +52,8 @@ pub struct Follow<K: Kind> {
     pub out: mpsc::Sender<(usize, Told<K::Key, K::Row>)>,
     /// Silence after which the watch is checked.
     pub silence: Duration,
+    /// The store was once found behind what we had seen.
+    pub went_back: bool,
 }
 
 /// Why a watch ended.
@@ -92,10 +97,19 @@ impl<K: Kind> Follow<K> {
         self.out.send((self.index, told)).await.map_err(|_| Closed)
     }
 
-    /// Waits, but not when new connections or credentials are there.
+    /// Waits, but not when new connections or credentials are there, or when a server that was silent answers again.
     async fn sleep(&mut self, pause: Duration) -> Result<(), Closed> {
+        let silent = self.beats.borrow_and_update().as_ref().is_none_or(|beat| beat.asked.elapsed() > HEALTHY);
+        let back = async {
+            match self.beats.changed().await {
+                // Others come back too: not all in the same moment.
+                Ok(()) => tokio::time::sleep(jitter(Duration::from_millis(500))).await,
+                Err(_) => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
+            () = back, if silent && !pause.is_zero() => Ok(()),
             Ok(()) = self.servers.changed() => Ok(()),
             () = self.out.closed() => Err(Closed),
         }
@@ -152,10 +166,7 @@ impl<K: Kind> Follow<K> {
             let server = self.servers.borrow_and_update().clone();
             let opened = Instant::now();
             let ended = match self.open(&server, &cursor).await {
-                Ok(lines) => {
-                    self.tell(Told::Confirmed(Timestamp::now())).await?;
-                    self.read(lines, &mut cursor).await?
-                }
+                Ok(lines) => self.read(lines, &mut cursor).await?,
                 Err(error) => Ended::Resume(Some(error)),
             };
             let pause = match ended {
@@ -183,38 +194,47 @@ impl<K: Kind> Follow<K> {
 
     /// Reads events; replaces a silent watch by a new one when there is reason to.
     async fn read(&mut self, mut lines: Lines, cursor: &mut Cursor) -> Result<Ended, Closed> {
-        let mut check_at = Instant::now() + self.silence;
-        let mut heard = Instant::now();
+        let mut times = Times::opened(self.silence);
         loop {
-            tokio::select! {
-                line = lines.next() => match line {
-                    Ok(Some(line)) => {
-                        heard = Instant::now();
-                        check_at = heard + self.silence;
-                        if let Some(ended) = self.event(&line, cursor).await? {
-                            return Ok(ended);
-                        }
+            let line = tokio::select! {
+                line = lines.next() => line,
+                () = tokio::time::sleep_until(times.check_at) => match self.check(&mut lines, cursor, times.heard).await? {
+                    Check::UpToDate => {
+                        times.heard(self.silence);
+                        continue;
                     }
-                    Ok(None) => return Ok(Ended::Resume(None)),
-                    Err(error) => return Ok(Ended::Resume(Some(error))),
+                    Check::Replaced => {
+                        times = Times::opened(self.silence);
+                        continue;
+                    }
+                    Check::Later => {
+                        times.check_at = Instant::now() + self.silence / 6;
+                        continue;
+                    }
+                    Check::Ended(ended) => return Ok(ended),
+                    Check::Heard(line) => Ok(Some(line)),
                 },
-                () = tokio::time::sleep_until(check_at) => {
-                    match self.check(&mut lines, cursor, heard).await? {
-                        Check::Fine => { heard = Instant::now(); check_at = heard + self.silence; }
-                        Check::Later => check_at = Instant::now() + (self.silence / 6),
-                        Check::Heard(line) => {
-                            heard = Instant::now();
-                            check_at = heard + self.silence;
-                            if let Some(ended) = self.event(&line, cursor).await? {
-                                return Ok(ended);
-                            }
-                        }
-                        Check::Ended(ended) => return Ok(ended),
-                    }
+                () = tokio::time::sleep_until(times.confirm_at.unwrap_or(times.check_at)), if times.confirm_at.is_some() => {
+                    times.confirm_at = None;
+                    self.tell(Told::Confirmed(Timestamp::now())).await?;
+                    continue;
                 }
                 // Connections were found dead. This one may be too: look soon after the next heartbeat.
-                Ok(()) = self.servers.changed() => check_at = check_at.min(Instant::now() + self.silence / 6),
+                Ok(()) = self.servers.changed() => {
+                    times.check_at = times.check_at.min(Instant::now() + self.silence / 6);
+                    continue;
+                }
                 () = self.out.closed() => return Err(Closed),
+            };
+            match line {
+                Ok(Some(line)) => {
+                    times.heard(self.silence);
+                    if let Some(ended) = self.event(&line, cursor).await? {
+                        return Ok(ended);
+                    }
+                }
+                Ok(None) => return Ok(Ended::Resume(None)),
+                Err(error) => return Ok(Ended::Resume(Some(error))),
             }
         }
     }
@@ -226,10 +246,14 @@ impl<K: Kind> Follow<K> {
         match (beat.version, cursor.version().parse::<u64>().ok()) {
             (Some(theirs), Some(ours)) if theirs == ours => {
                 self.tell(Told::Confirmed(beat.at)).await?;
-                return Ok(Check::Fine);
+                return Ok(Check::UpToDate);
             }
-            // The server's store went back in time: it was restored, and nothing we know of it holds.
-            (Some(theirs), Some(ours)) if theirs < ours => return Ok(Check::Ended(Ended::Relist)),
+            // The server's store went back in time: it was restored, and nothing we know of it holds. Once only: where
+            // kinds are kept in different stores, their versions cannot be compared.
+            (Some(theirs), Some(ours)) if theirs < ours && !self.went_back => {
+                self.went_back = true;
+                return Ok(Check::Ended(Ended::Relist));
+            }
             _ => {}
         }
         let server = self.servers.borrow_and_update().clone();
@@ -243,8 +267,7 @@ impl<K: Kind> Follow<K> {
             opened = self.open(&server, cursor) => match opened {
                 Ok(new) => {
                     *lines = new;
-                    self.tell(Told::Confirmed(Timestamp::now())).await?;
-                    Ok(Check::Fine)
+                    Ok(Check::Replaced)
                 }
                 Err(error) if error.needs_relist() => Ok(Check::Ended(Ended::Relist)),
                 Err(_) => Ok(Check::Later),
@@ -272,8 +295,38 @@ impl<K: Kind> Follow<K> {
 }
 
 enum Check {
-    Fine,
+    /// Nothing is newer anywhere.
+    UpToDate,
+    /// A new watch stands in its place.
+    Replaced,
+    /// It cannot be told yet.
     Later,
+    /// It spoke while it was being replaced.
     Heard(Vec<u8>),
     Ended(Ended),
+}
+
+/// When what is due.
+struct Times {
+    /// When the watch last spoke or was found up to date.
+    heard: Instant,
+    /// When silence is looked into.
+    check_at: Instant,
+    /// When a watch that was accepted and has not been ended at once counts as accepted. A server that forgot the
+    /// version says so in the first event, after a beginning that looks well (seen on 1.36 after a restart).
+    confirm_at: Option<Instant>,
+}
+
+impl Times {
+    fn opened(silence: Duration) -> Times {
+        let now = Instant::now();
+        Times { heard: now, check_at: now + silence, confirm_at: Some(now + GRACE) }
+    }
+
+    /// What was heard confirms by itself.
+    fn heard(&mut self, silence: Duration) {
+        self.heard = Instant::now();
+        self.check_at = self.heard + silence;
+        self.confirm_at = None;
+    }
 }
