@@ -10,7 +10,7 @@ pub mod dialog;
 pub mod event;
 pub mod field;
 pub mod filter;
-mod guide;
+pub mod guide;
 pub mod hints;
 pub mod key;
 pub mod keymap;

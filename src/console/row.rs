@@ -70,6 +70,8 @@ pub enum Piece {
     Text(String, Tone),
     /// A sign.
     Sign(Sign, Tone),
+    /// A sign and its word in so many columns; in ASCII, where the sign is a word itself, the word alone.
+    Word(Sign, &'static str, usize, Tone),
     /// A small chart of these values, this many columns wide, the newest at the right.
     Spark(Vec<f64>, u16, Tone),
     /// The line of replication, this many columns wide: whole or broken.

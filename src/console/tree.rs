@@ -31,6 +31,8 @@ pub struct Tree {
     pub cursor: usize,
     /// First line in sight.
     pub offset: usize,
+    /// The server says that there is no such run any more.
+    pub gone: bool,
 }
 
 impl Tree {

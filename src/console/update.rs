@@ -100,7 +100,10 @@ fn observed(state: &mut State, observations: Vec<Observation>) {
         match &observation.fact {
             // These come in floods and change no verdict by themselves.
             Fact::Runs(_) | Fact::RunDetail { .. } | Fact::Answered { .. } | Fact::WatchConfirmed(_) => {}
-            Fact::OpenRun(..) => opened = true,
+            Fact::OpenRun(_, run) => {
+                opened = true;
+                state.tree.gone = run.is_none();
+            }
             _ => weighty = true,
         }
         state.fleet.apply(observation);

@@ -1,6 +1,7 @@
 //! Wires everything: turns settings or the sandbox into endpoints, starts the observers, keeps the picture, drives runs,
 //! owns the clock and the terminal.
 
+pub mod console;
 pub mod ladder;
 pub mod memory;
 pub mod picture;

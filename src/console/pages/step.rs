@@ -116,6 +116,9 @@ pub(super) fn rows(state: &State, at: usize, columns: usize) -> (String, bool, V
     (title, step.kind.irreversible(), page.rows)
 }
 
+/// Columns kept free for a sign: as an ASCII word it takes up to four.
+const SIGN: usize = 7;
+
 /// Rows being written, with wrapping.
 pub(super) struct Writer {
     pub columns: usize,
@@ -142,7 +145,7 @@ impl Writer {
 
     /// A sign, words that wrap beside it, and something at the right edge of the first line.
     pub fn signed(&mut self, (sign, tone): (Sign, Tone), text: &str, words: Tone, right: &str) {
-        let room = self.columns.saturating_sub(4 + if right.is_empty() { 0 } else { right.len() + 2 });
+        let room = self.columns.saturating_sub(SIGN + if right.is_empty() { 0 } else { right.len() + 2 });
         for (at, line) in wrap(text, room).into_iter().enumerate() {
             let row = match at {
                 0 => Row::new().say("  ").sign(sign, tone).add(format!(" {line}"), words).fill().dim(right),

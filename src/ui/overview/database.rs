@@ -1,0 +1,192 @@
+//! The pair of databases in six lines.
+
+use crate::console::pages::words::{moment, tone};
+use crate::console::row::{Piece, Row, Sign, Tone, cut, width};
+use crate::console::state::State;
+use crate::domain::database::{DatabaseSample, ReplicaState};
+use crate::domain::fleet::replication::Following;
+use crate::domain::freshness::Source;
+use crate::domain::region::{Direction, Side};
+use crate::domain::units::{age, count};
+
+pub fn rows(state: &State, columns: u16) -> Vec<Row> {
+    let fleet = &state.fleet;
+    let Some(way) = fleet.direction() else { return no_direction(state) };
+    let live = fleet.region(way.from).live_database(fleet.now).is_some();
+    let mut rows = vec![flow(state, way, columns), pair(state, way)];
+    if live {
+        rows.push(behind(state, way));
+        rows.push(spark(state, way, columns));
+    } else {
+        rows.extend(lost(state, way));
+    }
+    rows.push(archive(state, way));
+    rows.push(if live { writes(state, way) } else { Row::new() });
+    rows
+}
+
+fn no_direction(state: &State) -> Vec<Row> {
+    let fleet = &state.fleet;
+    let mut rows = Vec::new();
+    if fleet.two_primaries() {
+        rows.push(Row::new().sign(Sign::Block, Tone::Bad).add(" TWO PRIMARIES: both are out of recovery", Tone::Bad));
+    } else {
+        rows.push(Row::of("no primary was ever seen", Tone::Unknown));
+    }
+    for side in Side::BOTH {
+        let region = fleet.region(side);
+        let name = Row::new().add(&*region.name, Tone::Region(side)).say(" ");
+        rows.push(match (&region.database, &region.database_health.error) {
+            (Some(known), _) => {
+                let what = if known.value.primary().is_some() { "primary" } else { "replica" };
+                let writes = if known.value.accepts_writes() { "takes writes" } else { "read-only" };
+                let fact = tone(fleet.freshness(Source::Database(side)), known.remembered);
+                name.add(format!("{what}, timeline {}, {writes}", known.value.timeline), fact)
+            }
+            (None, Some(error)) => name.sign(Sign::Block, Tone::Bad).add(format!(" {error}"), Tone::Bad),
+            (None, None) => name.add("no answer yet", Tone::Unknown),
+        });
+    }
+    rows
+}
+
+/// Who sends to whom, as positions on the screen: the first region is always at the left.
+pub fn flow(state: &State, way: Direction, columns: u16) -> Row {
+    let fleet = &state.fleet;
+    let following = fleet.following(way.to);
+    let (word, word_tone) = word(following);
+    let rightwards = way.to == Side::B;
+    let broken = fleet.region(way.from).live_database(fleet.now).is_none();
+    let room = usize::from(columns).saturating_sub(word.len() + 8);
+    let names = width(fleet.name(Side::A)) + width(fleet.name(Side::B)) + 4;
+    let wide = u16::try_from(room.saturating_sub(names).clamp(3, 16)).unwrap_or(3);
+    let each = room.saturating_sub(usize::from(wide)) / 2;
+    let name = |side: Side| {
+        let row = Row::new().add(cut(fleet.name(side), each.max(8)), Tone::Region(side));
+        if fleet.region(side).live_database(fleet.now).is_none() { row.say(" ").sign(Sign::Block, Tone::Bad) } else { row }
+    };
+    let whole = following == Following::Streaming && !broken;
+    name(Side::A)
+        .say(" ")
+        .piece(Piece::Flow { whole, rightwards, width: wide })
+        .say(" ")
+        .then(name(Side::B))
+        .fill()
+        .add(word, word_tone)
+}
+
+/// How the standby follows, in a word or two.
+pub fn word(following: Following) -> (String, Tone) {
+    match following {
+        Following::Streaming => ("streaming".to_owned(), Tone::Good),
+        Following::Silent(span) => (format!("silent {}", age(span)), Tone::Warn),
+        Following::NotStreaming => ("not streaming".to_owned(), Tone::Bad),
+        Following::NotAReplica => ("no replica".to_owned(), Tone::Bad),
+        Following::Unknown => ("not known".to_owned(), Tone::Unknown),
+    }
+}
+
+fn pair(state: &State, way: Direction) -> Row {
+    let fleet = &state.fleet;
+    let timeline = |side: Side| {
+        fleet.region(side).database.as_ref().map_or_else(|| "?".to_owned(), |known| known.value.timeline.to_string())
+    };
+    let (from, to) = (timeline(way.from), timeline(way.to));
+    let same = from == to;
+    let row = Row::new().dim("timeline ").add(
+        if same { format!("{from} = {to}") } else { format!("{from}, standby {to}") },
+        if same { Tone::Plain } else { Tone::Warn },
+    );
+    let Some(primary) = fleet.region(way.from).live_database(fleet.now).and_then(DatabaseSample::primary) else { return row };
+    match primary.slots.iter().find(|slot| slot.active).or(primary.slots.first()) {
+        None => row.add("   no slot", Tone::Warn),
+        Some(slot) => {
+            let status = slot.wal_status.as_deref().unwrap_or("never used");
+            let good = slot.active && status == "reserved";
+            let used = if slot.active { "" } else { ", not in use" };
+            row.add(format!("   slot {status}{used}"), if good { Tone::Plain } else { Tone::Warn })
+        }
+    }
+}
+
+fn behind(state: &State, way: Direction) -> Row {
+    let fleet = &state.fleet;
+    let bytes = fleet.loss(way).bytes;
+    let replica = fleet.region(way.to).live_database(fleet.now).and_then(DatabaseSample::replica);
+    let amount = |bytes: Option<crate::domain::units::Bytes>| match bytes {
+        Some(bytes) => (bytes.to_string(), Tone::Plain),
+        None => ("unknown".to_owned(), Tone::Unknown),
+    };
+    let (received, tone) = amount(bytes);
+    let (replayed, other) = amount(replica.and_then(ReplicaState::to_replay));
+    let paused = replica.is_some_and(|replica| replica.replay_paused);
+    let row = Row::new().dim("not received ").add(received, tone).dim("   not replayed ").add(replayed, other);
+    if paused { row.add(" PAUSED", Tone::Warn) } else { row }
+}
+
+fn spark(state: &State, way: Direction, columns: u16) -> Row {
+    let series = &state.fleet.region(way.to).charts.unreceived;
+    let values: Vec<f64> = series.points().map(|point| point.1).collect();
+    let label = Row::new().dim("not received ");
+    if values.is_empty() {
+        return label.add("no sample of both yet", Tone::Dim);
+    }
+    label.piece(Piece::Spark(values, columns.saturating_sub(13).min(30), Tone::Plain))
+}
+
+/// With the primary gone: what the standby has, where the primary was last seen, and what that means.
+fn lost(state: &State, way: Direction) -> Vec<Row> {
+    let fleet = &state.fleet;
+    let loss = fleet.loss(way);
+    let replica = fleet.region(way.to).live_database(fleet.now).and_then(DatabaseSample::replica);
+    let lsn = |lsn: Option<crate::domain::units::Lsn>| lsn.map_or_else(|| "?".to_owned(), |lsn| lsn.to_string());
+    let has = match replica {
+        Some(replica) => Row::new()
+            .dim("received ")
+            .say(lsn(replica.received))
+            .dim("  replayed ")
+            .say(lsn(replica.replayed)),
+        None => Row::of("what the standby has is not known now", Tone::Unknown),
+    };
+    let last = match &fleet.region(way.from).last_primary_lsn {
+        Some(known) => {
+            let from = if known.remembered { ", from notes" } else { "" };
+            Row::of(format!("primary last at {}, {}{from}", known.value, moment(known.at, fleet.now)), Tone::Old)
+        }
+        None => Row::of("the primary's log was never seen", Tone::Unknown),
+    };
+    let words = loss.words();
+    let tone = if loss.bytes.is_some() { Tone::Warn } else { Tone::Unknown };
+    vec![has, last, Row::new().dim("may be lost: ").add(words, tone)]
+}
+
+fn archive(state: &State, way: Direction) -> Row {
+    let fleet = &state.fleet;
+    let rows = |side: Side| fleet.region(side).archive.as_ref().and_then(|known| known.value.rows);
+    let label = Row::new().dim("archive ");
+    let (from, to) = (rows(way.from), rows(way.to));
+    let old = fleet.region(way.from).live_database(fleet.now).is_none();
+    match (from, to) {
+        (Some(from), Some(to)) if old => {
+            label.say(format!("{} rows here", count(to))).add(format!(", {} there", count(from)), Tone::Old)
+        }
+        (Some(from), Some(to)) if from == to => label.say(format!("{} = {} rows", count(from), count(to))),
+        (Some(from), Some(to)) => label.say(format!("{} rows, standby {}", count(from), count(to))),
+        (None, Some(to)) => label.say(format!("{} rows on the standby", count(to))),
+        (Some(from), None) => label.say(format!("{} rows", count(from))).add(", standby not counted", Tone::Dim),
+        (None, None) => label.add("not counted yet", Tone::Dim),
+    }
+}
+
+fn writes(state: &State, way: Direction) -> Row {
+    let fleet = &state.fleet;
+    let word = |side: Side| match fleet.region(side).live_database(fleet.now) {
+        Some(sample) if sample.accepts_writes() => ("writable", Tone::Plain),
+        Some(_) => ("read-only", Tone::Plain),
+        None => ("unknown", Tone::Unknown),
+    };
+    let (from, from_tone) = word(way.from);
+    let (to, to_tone) = word(way.to);
+    let to_tone = if to == "writable" { Tone::Bad } else { to_tone };
+    Row::new().dim("primary ").add(from, from_tone).dim("   standby ").add(to, to_tone)
+}

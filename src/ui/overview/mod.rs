@@ -1,0 +1,96 @@
+//! Both regions at a glance.
+
+mod database;
+mod dense;
+mod readiness;
+mod region;
+
+use super::look::{Frame, Look};
+use super::runs;
+use super::timeline::{happening, region_width, weighty};
+use crate::console::layout::Form;
+use crate::console::row::{Row, Sign, Tone, pad};
+use crate::console::state::State;
+use crate::domain::region::{Role, Side};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
+    if state.size.form() != Form::Wide {
+        dense::paint(buf, area, state, look);
+        return;
+    }
+    let heights = state.overview();
+    let third = area.width / 3;
+    let top = Rect { height: heights.regions.min(area.height), ..area };
+    let panes = [
+        Rect { width: third, ..top },
+        Rect { x: top.x + third, width: third, ..top },
+        Rect { x: top.x + third * 2, width: top.width - third * 2, ..top },
+    ];
+    for (side, place) in Side::BOTH.into_iter().zip(panes) {
+        let room = look.pane(buf, place, &region_title(state, side), Frame::Plain);
+        look.rows(buf, room, &region::rows(state, side, usize::from(room.width)));
+    }
+    let [.., last] = panes;
+    let room = look.pane(buf, last, &Row::of("database", Tone::Strong), Frame::Plain);
+    look.rows(buf, room, &database::rows(state, room.width));
+    let mut y = top.bottom();
+    let mut next = |height: u16| {
+        let place = Rect { y, height, ..area }.intersection(area);
+        y += height;
+        place
+    };
+    let place = next(heights.readiness);
+    let room = look.pane(buf, place, &readiness::title(state), Frame::Plain);
+    look.rows(buf, room, &readiness::rows(state, usize::from(room.width), usize::from(room.height)));
+    let place = next(heights.alarms);
+    let room = look.pane(buf, place, &alarms_title(state), Frame::Plain);
+    look.rows(buf, room, &alarms(state, usize::from(room.height)));
+    runs::paint_pane(buf, next(heights.runs), state, look);
+}
+
+/// Name and role; the role as observed.
+fn region_title(state: &State, side: Side) -> Row {
+    let region = state.fleet.region(side);
+    let role = region.role(state.fleet.now);
+    let row = Row::new().add(&*region.name, Tone::Region(side)).dim(" · ").add(role.word(), Tone::Region(side));
+    match role {
+        Role::WasPrimary | Role::WasStandby => row.say(" ").sign(Sign::Block, Tone::Bad),
+        Role::Unknown => row.say(" ").sign(Sign::Unknown, Tone::Unknown),
+        Role::Primary | Role::Standby => row,
+    }
+}
+
+fn alarms_title(state: &State) -> Row {
+    let row = Row::new().add("alarms ", Tone::Strong);
+    let row = match state.derived.alarms.len() {
+        0 => row.add("none", Tone::Good),
+        count => row.add(count.to_string(), Tone::Warn),
+    };
+    row.dim(" · what changed")
+}
+
+/// Alarms first, loudest first; then the newest changes.
+fn alarms(state: &State, height: usize) -> Vec<Row> {
+    let alarms = &state.derived.alarms;
+    let shown = if alarms.len() > height.saturating_sub(1) { height.saturating_sub(1) } else { alarms.len() };
+    let mut rows: Vec<Row> = Vec::new();
+    for alarm in alarms.iter().take(shown) {
+        let region = alarm.side.map_or("both", |side| state.fleet.name(side));
+        let tone = alarm.side.map_or(Tone::Dim, Tone::Region);
+        let advice = if alarm.advice.is_empty() { String::new() } else { format!("  ({})", alarm.advice) };
+        let row = weighty(Row::new().dim("now      "), alarm.weight).add(pad(region, region_width(state)), tone);
+        rows.push(row.say("  ").say(&*alarm.text).dim(advice));
+    }
+    if alarms.len() > shown {
+        rows.push(Row::new().dim(format!("         and {} more alarms", alarms.len() - shown)));
+    }
+    let room = height.saturating_sub(rows.len());
+    if state.fleet.happenings.iter().len() == 0 {
+        let words = if state.settled { "nothing has changed since this console began" } else { "first answers are awaited" };
+        rows.push(Row::of(words, Tone::Dim));
+    }
+    rows.extend(state.fleet.happenings.iter().rev().take(room).map(|line| happening(state, line)));
+    rows
+}

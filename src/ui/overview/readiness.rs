@@ -1,0 +1,97 @@
+//! What a failover now would need, lose and take.
+
+use crate::console::pages::words::{many, verdict};
+use crate::console::row::{Row, Sign, Tone, cut, pad};
+use crate::console::state::State;
+use crate::domain::units::{Bytes, age, clock};
+use crate::gates::readiness::State as Verdict;
+
+pub fn title(state: &State) -> Row {
+    let readiness = &state.derived.readiness;
+    Row::new().add("readiness", Tone::Strong).dim(" · ").add(readiness.headline(), tone(state))
+}
+
+pub fn tone(state: &State) -> Tone {
+    match state.derived.readiness.state {
+        Verdict::Ready => Tone::Good,
+        Verdict::ReadyWithWarnings => Tone::Warn,
+        Verdict::Blocked => Tone::Bad,
+        Verdict::NoDirection => Tone::Unknown,
+    }
+}
+
+pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
+    let readiness = &state.derived.readiness;
+    if readiness.state == Verdict::NoDirection {
+        return vec![Row::of("Which region is primary is not known, or both are: there is nothing to fail over from.", Tone::Unknown)];
+    }
+    let mut rows = Vec::new();
+    // The price keeps the last line but one; what holds comes first.
+    let room = height.saturating_sub(1);
+    let shown = (room / 2).min(readiness.blocks.len());
+    for finding in readiness.blocks.iter().take(shown) {
+        let (sign, sign_tone) = verdict(finding.answer.verdict);
+        let name = pad(&finding.gate, 20);
+        rows.push(Row::new().sign(sign, sign_tone).add(format!(" {name} "), Tone::Strong).say(&*finding.answer.text));
+        if !finding.answer.lift.is_empty() {
+            rows.push(Row::new().dim(format!("{:23}lift it: {}", "", finding.answer.lift)));
+        }
+    }
+    rows.push(price(state, columns));
+    let left = height.saturating_sub(rows.len());
+    let unsaid = readiness.blocks.len() - shown;
+    rows.extend(warnings(state, columns, left, unsaid));
+    rows
+}
+
+/// The price of a failover now, in one line; what matters most comes first, since the end may be cut.
+pub fn price(state: &State, columns: usize) -> Row {
+    let readiness = &state.derived.readiness;
+    let target = state.fleet.policy.rto_target;
+    let caches = readiness.caches_new_after.map(|ttl| format!(", caches new +{}", age(ttl))).unwrap_or_default();
+    let takes = if readiness.takes > target { Tone::Warn } else { Tone::Plain };
+    let mut row = Row::new()
+        .dim("serves again in about ")
+        .add(format!("{} of {}{caches}", clock(readiness.takes), clock(target)), takes);
+    row = match &readiness.loss {
+        Some(loss) => {
+            let over = loss.at_most().is_none_or(|bytes| bytes.0 > state.fleet.policy.loss_bytes_max);
+            let verb = if loss.exact { "   loses " } else { "   may lose " };
+            let limit = Bytes(state.fleet.policy.loss_bytes_max);
+            let rows = readiness.loss_rows.map(|rows| format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "row", "rows")));
+            row.dim(verb).add(loss.words(), if over { Tone::Warn } else { Tone::Plain }).dim(format!(" of {limit}{}", rows.unwrap_or_default()))
+        }
+        None => row,
+    };
+    if columns < 90 {
+        return row;
+    }
+    match readiness.in_flight {
+        Some(runs) => row.dim("   in flight ").say(many(runs, "run", "runs")),
+        None => row.add("   runs in flight unknown", Tone::Unknown),
+    }
+}
+
+/// Warnings, two in a line where they fit.
+fn warnings(state: &State, columns: usize, height: usize, unsaid: usize) -> Vec<Row> {
+    let warnings = &state.derived.readiness.warnings;
+    let half = columns / 2;
+    let mut rows: Vec<Row> = Vec::new();
+    let mut said = 0;
+    for pair in warnings.chunks(2).take(height) {
+        let mut row = Row::new();
+        for (at, finding) in pair.iter().enumerate() {
+            let text = if pair.len() == 1 { cut(&finding.answer.text, columns - 3) } else { pad(&finding.answer.text, half.saturating_sub(3)) };
+            row = row.sign(Sign::Warn, Tone::Warn).say(format!(" {}", if at == 1 { text.trim_end().to_owned() } else { text }));
+            said += 1;
+        }
+        rows.push(row);
+    }
+    let more = warnings.len() - said + unsaid;
+    if more > 0
+        && let Some(last) = rows.pop().or_else(|| Some(Row::new()))
+    {
+        rows.push(last.fill().add(format!("and {more} more"), Tone::Warn));
+    }
+    rows
+}

@@ -1,0 +1,191 @@
+//! One region in six lines. What is no longer known stays, dimmed and dated; what never was known says so.
+
+use crate::console::pages::words::moment;
+use crate::console::row::{Piece, Row, Sign, Tone};
+use crate::console::state::State;
+use crate::domain::fleet::region::Region;
+use crate::domain::freshness::{Freshness, Known};
+use crate::domain::kubernetes::Controllers;
+use crate::domain::region::Side;
+use crate::domain::units::{age, count, fine};
+
+pub fn rows(state: &State, side: Side, columns: usize) -> Vec<Row> {
+    let region = state.fleet.region(side);
+    let now = state.fleet.now;
+    let silent = !region.api.usable(now);
+    let seen = region.api.last_answer.is_some() || region.controllers.is_some() || region.runs.known();
+    let mut rows = vec![api(state, region)];
+    if silent && seen {
+        rows.push(as_of(state, region));
+    }
+    rows.push(controllers(state, region, side));
+    if !(silent && seen) {
+        rows.push(leader(state, region));
+    }
+    rows.push(runs(state, side, region));
+    rows.push(if silent && region.runs.known() {
+        Row::new().dim("pods need no controller: they may still run")
+    } else {
+        unfinished(state, side, region, columns)
+    });
+    rows.push(crons(state, side, region));
+    rows
+}
+
+fn api(state: &State, region: &Region) -> Row {
+    let health = &region.api;
+    let fresh = health.freshness(state.fleet.now);
+    let version = region.identity.as_ref().map(|known| format!("  {}", known.value.version)).unwrap_or_default();
+    match (fresh, &health.error) {
+        (Freshness::Live(_) | Freshness::Late(_), _) => {
+            let latency = health.latency.map(fine).unwrap_or_default();
+            Row::new().dim("api ").say(latency).dim(version).fill().then(nodes(state, region))
+        }
+        (Freshness::Stale(span), error) => {
+            let why = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            Row::new().dim("api ").sign(Sign::Block, Tone::Bad).add(format!(" no answer for {}{why}", age(span)), Tone::Bad)
+        }
+        (Freshness::Blind, Some(error)) => {
+            Row::new().dim("api ").sign(Sign::Block, Tone::Bad).add(format!(" {error}"), Tone::Bad)
+        }
+        (Freshness::Blind, None) => {
+            Row::new().dim("api ").sign(Sign::Unknown, Tone::Unknown).add(" no answer yet", Tone::Unknown)
+        }
+    }
+}
+
+fn nodes(state: &State, region: &Region) -> Row {
+    if !region.nodes.known() {
+        let why = region.nodes.error.as_ref().map_or("nodes not known", |_| "nodes not readable");
+        return Row::of(why, Tone::Unknown);
+    }
+    let all = region.nodes.rows().len();
+    let fit = region.nodes.rows().values().filter(|node| node.ready && !node.cordoned).count();
+    let usable = region.table_freshness(&region.nodes, state.fleet.now).usable();
+    let tone = if !usable {
+        Tone::Old
+    } else if fit < all {
+        Tone::Warn
+    } else {
+        Tone::Plain
+    };
+    Row::new().dim("nodes ").add(format!("{fit}/{all} ready"), tone)
+}
+
+/// Of when the lines below are.
+fn as_of(state: &State, region: &Region) -> Row {
+    let now = state.fleet.now;
+    let remembered = region.controllers.as_ref().filter(|known| known.remembered).map(|known| known.at).or(region.runs.remembered);
+    match (region.api.last_answer, remembered) {
+        (Some(at), _) => Row::of(format!("below: as of {}", moment(at, now)), Tone::Old),
+        (None, Some(at)) => {
+            let span = age(crate::domain::since(at, now));
+            Row::of(format!("below: from notes of {}, {span} old", moment(at, now)), Tone::Warn)
+        }
+        (None, None) => Row::of("below: not seen by this console", Tone::Old),
+    }
+}
+
+fn controllers(state: &State, region: &Region, side: Side) -> Row {
+    let label = Row::new().dim("controller ");
+    let Some(Known { value, .. }) = &region.controllers else { return label.add("never seen", Tone::Unknown) };
+    let live = region.live_controllers(state.fleet.now).is_some();
+    let version = value.deployments.first().and_then(|one| one.version.clone());
+    let version = version.map(|version| format!("  {version}")).unwrap_or_default();
+    let text = match value.deployments.len() {
+        0 => "no Deployment".to_owned(),
+        _ => format!("{}/{}", value.ready(), value.wanted()),
+    };
+    if !live {
+        return label.add(text + &version, Tone::Old).fill().add("unknown now", Tone::Unknown);
+    }
+    let row = label.add(text, if value.deployments.is_empty() { Tone::Warn } else { Tone::Plain }).dim(version);
+    row.fill().then(queue(state, region, value, side))
+}
+
+/// What the controller's own metrics add.
+fn queue(state: &State, region: &Region, controllers: &Controllers, _: Side) -> Row {
+    if controllers.gone() {
+        return Row::of("held", Tone::Dim);
+    }
+    let metrics = region.metrics.as_ref().filter(|_| region.metrics_health.usable(state.fleet.now));
+    match metrics.and_then(|known| known.value.as_ref()).and_then(|sample| sample.queue_depth) {
+        Some(depth) => Row::new().dim("queue ").say(format!("{depth:.0}")),
+        None => Row::of("queue not known", Tone::Dim),
+    }
+}
+
+fn leader(state: &State, region: &Region) -> Row {
+    let label = Row::new().dim("leader ");
+    let Some(controllers) = region.live_controllers(state.fleet.now) else { return label.add("not known", Tone::Unknown) };
+    match controllers.leader(state.fleet.now) {
+        Some(pod) => label.say(&*pod.name),
+        None if controllers.gone() && !region.role(state.fleet.now).is_primary() => label.dim("none, as it should be"),
+        None => {
+            let crash = controllers.pods.iter().find_map(|pod| pod.waiting.clone());
+            let why = crash.map(|why| format!(": {why}")).unwrap_or_default();
+            label.sign(Sign::Warn, Tone::Warn).add(format!(" none{why}"), Tone::Warn)
+        }
+    }
+}
+
+fn runs(state: &State, side: Side, region: &Region) -> Row {
+    if !region.runs.known() {
+        let why = region.runs.error.as_ref().map_or_else(|| "never seen".to_owned(), ToString::to_string);
+        return Row::new().dim("runs ").add(why, Tone::Unknown);
+    }
+    let counts = state.runs.counts.get(side);
+    let old = !region.table_freshness(&region.runs, state.fleet.now).usable();
+    let tone = if old { Tone::Old } else { Tone::Plain };
+    let number = |n: usize| count(n as u64);
+    let row = Row::new()
+        .dim("running ")
+        .add(number(counts.running), tone)
+        .dim("  pending ")
+        .add(number(counts.pending), tone)
+        .dim("  failed ")
+        .add(number(counts.failed), tone);
+    if old {
+        return row.fill().add("unknown now", Tone::Unknown);
+    }
+    match region.scope.as_deref() {
+        Some([only]) => row.fill().dim(format!("in {only}")),
+        Some(names) if !names.is_empty() => row.fill().dim(format!("in {} namespaces", names.len())),
+        _ => row,
+    }
+}
+
+/// How the number of unfinished runs went, as the controller's metrics tell.
+fn unfinished(state: &State, side: Side, region: &Region, columns: usize) -> Row {
+    use crate::console::pages::metrics::{Chart, newest};
+    let label = Row::new().dim("unfinished ");
+    let values: Vec<f64> = region.charts.unfinished.points().map(|point| point.1).collect();
+    let (text, tone) = newest(state, side, Chart::Unfinished);
+    if values.is_empty() {
+        return label.add(text, if tone == Tone::Unknown { Tone::Dim } else { tone });
+    }
+    let room = u16::try_from(columns.saturating_sub(11 + text.len() + 2).min(40)).unwrap_or(8);
+    label.piece(Piece::Spark(values, room, tone)).say(" ").add(text, tone)
+}
+
+fn crons(state: &State, side: Side, region: &Region) -> Row {
+    let label = Row::new().dim("crons ");
+    if !region.crons.known() {
+        let why = region.crons.error.as_ref().map_or_else(|| "never seen".to_owned(), ToString::to_string);
+        return label.add(why, Tone::Unknown);
+    }
+    let counts = state.derived.crons.get(side);
+    let text = match (counts.active, counts.suspended) {
+        (0, 0) => "none".to_owned(),
+        (active, 0) => format!("{active} active"),
+        (0, suspended) => format!("{suspended} suspended"),
+        (active, suspended) => format!("{active} active, {suspended} suspended"),
+    };
+    if region.live_crons(state.fleet.now).is_some() {
+        label.say(text)
+    } else if counts.active > 0 {
+        label.add(text, Tone::Old).fill().sign(Sign::Warn, Tone::Warn).add(" fire on its return", Tone::Warn)
+    } else {
+        label.add(text, Tone::Old).fill().add("unknown now", Tone::Unknown)
+    }
+}

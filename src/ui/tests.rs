@@ -1,0 +1,153 @@
+//! Snapshots of whole screens, as a terminal would show them.
+
+use super::draw;
+use super::glyphs::GlyphSet;
+use super::theme::{Level, Theme};
+use crate::console::fixtures::*;
+use crate::console::layout::Size;
+use crate::console::state::{Access, State};
+use crate::console::{Event, update};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+/// The screen as text, lines without trailing blanks.
+pub fn screen(state: &State, glyphs: GlyphSet) -> String {
+    let level = if glyphs == GlyphSet::Ascii { Level::Mono } else { Level::TrueColour };
+    let theme = Theme::built_in(if glyphs == GlyphSet::Ascii { "mono" } else { "default-dark" }).unwrap();
+    let mut terminal = Terminal::new(TestBackend::new(state.size.columns, state.size.rows)).unwrap();
+    terminal.draw(|frame| draw(frame, state, &theme, level, glyphs)).unwrap();
+    let buffer = terminal.backend().buffer().clone();
+    let mut text = String::new();
+    for y in 0..buffer.area.height {
+        let line: String = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn name(size: Size) -> String {
+    format!("{}x{}", size.columns, size.rows)
+}
+
+fn at_each_size(what: &str, make: impl Fn(Size) -> State) {
+    for size in [SMALL, WIDE, HUGE] {
+        let state = make(size);
+        insta::assert_snapshot!(format!("{what}@{}", name(size)), screen(&state, GlyphSet::Unicode));
+    }
+}
+
+#[test]
+fn nothing_known() {
+    at_each_size("nothing-known", fresh);
+}
+
+#[test]
+fn a_pair_that_is_well() {
+    at_each_size("healthy", healthy);
+}
+
+#[test]
+fn forty_seconds_into_an_outage() {
+    at_each_size("outage", |size| outage(size, 40));
+}
+
+#[test]
+fn at_the_promotion_with_its_question_open() {
+    at_each_size("promote", |size| {
+        let mut state = at_promote(size);
+        press(&mut state, "p R");
+        type_text(&mut state, "us-e");
+        state
+    });
+}
+
+#[test]
+fn the_end_of_a_run() {
+    at_each_size("end", ended);
+}
+
+#[test]
+fn every_view() {
+    for (keys, what) in [
+        ("w", "workflows"),
+        ("d", "database"),
+        ("m", "metrics"),
+        ("n", "dns"),
+        ("p", "playbooks"),
+        ("t", "timeline"),
+        ("?", "help"),
+        (":", "palette"),
+    ] {
+        for size in [SMALL, WIDE] {
+            let mut state = healthy(size);
+            press(&mut state, keys);
+            insta::assert_snapshot!(format!("view-{what}@{}", name(size)), screen(&state, GlyphSet::Unicode));
+        }
+    }
+    for size in [SMALL, WIDE] {
+        insta::assert_snapshot!(format!("view-tree@{}", name(size)), screen(&tree(size), GlyphSet::Unicode));
+    }
+}
+
+#[test]
+fn without_colour_and_without_signs() {
+    for size in [SMALL, WIDE] {
+        insta::assert_snapshot!(format!("ascii-healthy@{}", name(size)), screen(&healthy(size), GlyphSet::Ascii));
+        insta::assert_snapshot!(format!("ascii-outage@{}", name(size)), screen(&outage(size, 40), GlyphSet::Ascii));
+    }
+    let text = screen(&outage(HUGE, 40), GlyphSet::Ascii);
+    assert!(text.is_ascii(), "{:?}", text.chars().find(|c| !c.is_ascii()));
+}
+
+#[test]
+fn too_small_says_what_it_has_and_needs() {
+    let state = healthy(Size { columns: 40, rows: 10 });
+    let text = screen(&state, GlyphSet::Unicode);
+    assert!(text.contains("40 x 10") && text.contains("60 x 15"), "{text}");
+}
+
+#[test]
+fn read_only_and_simulated_are_said_on_every_view() {
+    let mut simulated = policy();
+    simulated.simulated = true;
+    for size in [SMALL, WIDE] {
+        let mut state = fresh_with(size, Access::ReadOnly, simulated.clone());
+        for keys in ["o", "w", "d", "m", "n", "p", "t", "?"] {
+            press(&mut state, keys);
+            let text = screen(&state, GlyphSet::Unicode);
+            let first = text.lines().next().unwrap_or_default();
+            assert!(first.contains("READ-ONLY") && first.contains("SIMULATED"), "{first}");
+        }
+    }
+}
+
+#[test]
+fn while_a_run_is_driven_every_view_says_so() {
+    for size in [SMALL, WIDE] {
+        let mut state = at_promote(size);
+        for keys in ["o", "w", "d", "m", "n", "p", "t", "?"] {
+            press(&mut state, keys);
+            let text = screen(&state, GlyphSet::Unicode);
+            assert!(text.contains("failover 7f3a21") && text.contains("YOUR TURN"), "{keys}: {text}");
+        }
+    }
+}
+
+/// `cargo test --lib ui::tests::frames -- --ignored --nocapture` prints the screens one after the other.
+#[test]
+#[ignore = "for looking at"]
+fn frames() {
+    let mut promote = at_promote(WIDE);
+    press(&mut promote, "p R");
+    for state in [fresh(SMALL), healthy(WIDE), healthy(SMALL), outage(WIDE, 40), outage(SMALL, 40), promote, ended(WIDE)] {
+        println!("{}", screen(&state, GlyphSet::Unicode));
+    }
+}
+
+#[test]
+fn a_resize_is_painted_at_once() {
+    let mut state = healthy(WIDE);
+    update(&mut state, Event::Resize(SMALL));
+    assert!(screen(&state, GlyphSet::Unicode).lines().all(|line| line.chars().count() <= 80));
+}
