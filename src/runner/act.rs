@@ -21,6 +21,9 @@ const DEADLINE_UNREACHABLE: Duration = Duration::from_secs(3);
 /// The lock has to last this much longer than the effect may take.
 const LOCK_MARGIN: Duration = Duration::from_secs(2);
 
+/// Longest time that the lock may take to be read: one that hangs is not certain, and must not hold the run.
+const DEADLINE_LOCK: Duration = Duration::from_secs(5);
+
 impl<W: World> Driver<W> {
     /// Records the start of the step, performs what it announced, records what became of it.
     pub(super) async fn start(&mut self, id: &str, proposal: Proposal, consent: Consent) -> Result<(), DriveError> {
@@ -69,10 +72,12 @@ impl<W: World> Driver<W> {
 
     /// Performs an effect if the lock is still ours, read again right before, for longer than the effect may take.
     pub(super) async fn guarded(&self, effect: &Effect, deadline: Duration) -> Outcome {
-        if !matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. })
-            && let Err(why) = self.world.lock_holds(deadline + LOCK_MARGIN).await
-        {
-            return Outcome::NotSent { reason: format!("the lock is not certain: {why}") };
+        if !matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. }) {
+            let held = tokio::time::timeout(DEADLINE_LOCK, self.world.lock_holds(deadline + LOCK_MARGIN)).await;
+            let late = |_| Err(format!("no answer in {} s", DEADLINE_LOCK.as_secs()));
+            if let Err(why) = held.unwrap_or_else(late) {
+                return Outcome::NotSent { reason: format!("the lock is not certain: {why}") };
+            }
         }
         let world = Arc::clone(&self.world);
         match tokio::time::timeout(deadline + Duration::from_secs(1), world.perform(effect, deadline)).await {
@@ -119,7 +124,8 @@ impl<W: World> Driver<W> {
         });
         let to = self.run.declared.direction.to;
         for effect in take {
-            let outcome = self.world.perform(&effect, DEADLINE).await;
+            let answer = tokio::time::timeout(DEADLINE, self.world.perform(&effect, DEADLINE)).await;
+            let outcome = answer.unwrap_or_else(|_| Outcome::Unknown { reason: "no answer in time".to_owned() });
             // The other region's lock is a courtesy.
             if !outcome.took() && effect.side() == Some(to) {
                 return Err(outcome.text());

@@ -13,9 +13,13 @@ use crate::playbook::run::Run;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// How often the proposal is looked at when nothing changes: time alone can lift a gate.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How often the lock is asked for again after a take-over: a dead driver's is over after 30 s.
+const ASK_LOCK_EVERY: Duration = Duration::from_secs(5);
 
 /// Drives one run.
 pub struct Driver<W> {
@@ -31,6 +35,9 @@ pub struct Driver<W> {
     /// When an earlier run promoted.
     pub(super) last_promotion: Option<Timestamp>,
     pub(super) shown: Option<Proposal>,
+    /// When the lock is to be asked for again, while a run that was taken up again has not got it: its holder of before
+    /// is not over yet, or nobody answers.
+    lock_wanted: Option<Instant>,
 }
 
 /// What the loop does next.
@@ -54,7 +61,7 @@ impl<W: World> Driver<W> {
         clock: fn() -> Timestamp,
         last_promotion: Option<Timestamp>,
     ) -> Driver<W> {
-        Driver { run, journal, world, fleet, orders, news, by, clock, last_promotion, shown: None }
+        Driver { run, journal, world, fleet, orders, news, by, clock, last_promotion, shown: None, lock_wanted: None }
     }
 
     /// Takes a run up again: records it, and takes the lock if the run had it. Without the lock every step is held back
@@ -64,9 +71,7 @@ impl<W: World> Driver<W> {
     /// The journal cannot be written.
     pub async fn resume(&mut self) -> Result<(), DriveError> {
         self.record(Event::Resumed).await?;
-        if let Err(why) = self.take_lock_again().await {
-            self.tell(News::Trouble(format!("the lock could not be taken again: {why}"))).await;
-        }
+        self.want_lock().await;
         Ok(())
     }
 
@@ -96,8 +101,20 @@ impl<W: World> Driver<W> {
                         return Ok(self.run);
                     }
                 }
-                _ = look.tick() => {}
+                _ = look.tick() => {
+                    if self.lock_wanted.is_some_and(|at| at <= Instant::now()) {
+                        self.want_lock().await;
+                    }
+                }
             }
+        }
+    }
+
+    async fn want_lock(&mut self) {
+        self.lock_wanted = None;
+        if let Err(why) = self.take_lock_again().await {
+            self.lock_wanted = Some(Instant::now() + ASK_LOCK_EVERY);
+            self.tell(News::Trouble(format!("the lock could not be taken again: {why}"))).await;
         }
     }
 
