@@ -1,5 +1,7 @@
 //! The command line.
 
+use crate::ui::glyphs::GlyphSet;
+use crate::ui::theme::Level;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -13,6 +15,18 @@ pub struct Args {
     /// Set one value of the configuration for this call, such as regions.us-east1.context=x.
     #[arg(long, global = true, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
+    /// Keys over the built-in ones: a preset (default, vim, k9s) or a file.
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub keymap: Option<String>,
+    /// Colours: a built-in theme (see leeward theme list) or a file.
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub theme: Option<String>,
+    /// How many colours to send, whatever the environment says.
+    #[arg(long, global = true, value_enum)]
+    pub colours: Option<Colours>,
+    /// Which signs to draw, whatever the environment says.
+    #[arg(long, global = true, value_enum)]
+    pub glyphs: Option<Glyphs>,
     /// What to do; without it, the console opens.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -20,6 +34,50 @@ pub struct Args {
 
 const EXIT_CODES: &str = "Exit codes: 0 done (status: a failover can be led); 1 failed; 2 bad command line, configuration or \
 file; 3 status: a failover is blocked; 4 a run waits for a person; 5 a run was given up.";
+
+/// How many colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colours {
+    /// None; attributes only.
+    None,
+    /// Sixteen.
+    #[value(name = "16")]
+    Sixteen,
+    /// 256.
+    #[value(name = "256")]
+    Indexed,
+    /// 24 bits.
+    True,
+}
+
+impl From<Colours> for Level {
+    fn from(colours: Colours) -> Level {
+        match colours {
+            Colours::None => Level::Mono,
+            Colours::Sixteen => Level::Ansi16,
+            Colours::Indexed => Level::Indexed,
+            Colours::True => Level::TrueColour,
+        }
+    }
+}
+
+/// Which signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Glyphs {
+    /// ASCII only.
+    Ascii,
+    /// Signs beyond ASCII.
+    Unicode,
+}
+
+impl From<Glyphs> for GlyphSet {
+    fn from(glyphs: Glyphs) -> GlyphSet {
+        match glyphs {
+            Glyphs::Ascii => GlyphSet::Ascii,
+            Glyphs::Unicode => GlyphSet::Unicode,
+        }
+    }
+}
 
 /// What to do.
 #[derive(Debug, Subcommand)]

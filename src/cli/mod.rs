@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod console;
 mod exit;
 mod journal;
 mod keys;
@@ -18,6 +19,7 @@ use clap::Parser;
 use color_eyre::eyre::{Result, WrapErr};
 use std::io::Write;
 use std::process::ExitCode;
+use tokio::sync::mpsc;
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
@@ -56,11 +58,19 @@ async fn dispatch(args: &Args) -> Result<Exit> {
         Some(Command::Config(command)) => config::run(args, command),
         Some(Command::Keymap(command)) => keys::keymap(command),
         Some(Command::Theme(command)) => keys::theme(command),
-        None | Some(Command::Watch) => {
-            say_error("leeward: the console is not there yet; use leeward status");
-            Ok(Exit::Failed)
-        }
+        None => match setup(args, Access::MayWrite) {
+            Ok(setup) => console::run(args, setup, nothing_to_announce()).await,
+            Err(problems) => Ok(refuse(&problems)),
+        },
+        Some(Command::Watch) => match setup(args, Access::ReadOnly) {
+            Ok(setup) => console::run(args, setup, nothing_to_announce()).await,
+            Err(problems) => Ok(refuse(&problems)),
+        },
     }
+}
+
+fn nothing_to_announce() -> mpsc::Receiver<String> {
+    mpsc::channel(1).1
 }
 
 /// The setup of the configuration, with its warnings told.

@@ -125,12 +125,20 @@ fn kubernetes(side: Side, second: i64, first: bool) -> Vec<(Source, Fact)> {
     all.push((api, Fact::Lock(None)));
     if first {
         all.push((api, Fact::Scope(Vec::new())));
-        all.push((api, Fact::Identity(ClusterIdentity {
-            cluster_uid: format!("cluster-{side:?}"),
-            version: "1.33.3".into(),
-            user: Some("oncall".into()),
-        })));
-        let right = Right { verb: "patch".into(), resource: "deployments.apps/scale".into(), namespace: "argo".into(), allowed: true };
+        all.push((
+            api,
+            Fact::Identity(ClusterIdentity {
+                cluster_uid: format!("cluster-{side:?}"),
+                version: "1.33.3".into(),
+                user: Some("oncall".into()),
+            }),
+        ));
+        let right = Right {
+            verb: "patch".into(),
+            resource: "deployments.apps/scale".into(),
+            namespace: "argo".into(),
+            allowed: true,
+        };
         all.push((api, Fact::Rights(vec![right])));
         let node = |n: i32| (format!("node-{n}"), NodeRow { ready: true, cordoned: false, cpu_millis: 8000 });
         all.push((api, Fact::Nodes(Change::Reset((0..12).map(node).collect()))));
@@ -226,11 +234,26 @@ pub fn runs() -> Vec<(ObjectKey, RunRow)> {
         template: "train".into(),
     };
     let mut rows = vec![
-        (ObjectKey::new("ml", "train-llm-8k2"), RunRow { detail: Some(detail("14/22", false)), ..row(Phase::Running, 9_660, "") }),
-        (ObjectKey::new("ml", "nightly-etl-1764"), RunRow { detail: Some(detail("3/9", false)), ..row(Phase::Running, 660, "") }),
-        (ObjectKey::new("serving", "batch-score-x1f"), row(Phase::Pending, 40, "Waiting for serving/ConfigMap/gpu-pool lock. Lock status: 0/2")),
-        (ObjectKey::new("ml", "approve-release-7"), RunRow { detail: Some(detail("2/5", true)), ..row(Phase::Running, 3_000, "") }),
-        (ObjectKey::new("ml", "embed-docs-77"), RunRow { detail: Some(detail("8/8", false)), ..row(Phase::Running, 180, "") }),
+        (
+            ObjectKey::new("ml", "train-llm-8k2"),
+            RunRow { detail: Some(detail("14/22", false)), ..row(Phase::Running, 9_660, "") },
+        ),
+        (
+            ObjectKey::new("ml", "nightly-etl-1764"),
+            RunRow { detail: Some(detail("3/9", false)), ..row(Phase::Running, 660, "") },
+        ),
+        (
+            ObjectKey::new("serving", "batch-score-x1f"),
+            row(Phase::Pending, 40, "Waiting for serving/ConfigMap/gpu-pool lock. Lock status: 0/2"),
+        ),
+        (
+            ObjectKey::new("ml", "approve-release-7"),
+            RunRow { detail: Some(detail("2/5", true)), ..row(Phase::Running, 3_000, "") },
+        ),
+        (
+            ObjectKey::new("ml", "embed-docs-77"),
+            RunRow { detail: Some(detail("8/8", false)), ..row(Phase::Running, 180, "") },
+        ),
     ];
     for n in 0..40 {
         let phase = if n % 13 == 3 { Phase::Failed } else { Phase::Succeeded };
@@ -262,7 +285,12 @@ fn database(side: Side, second: i64, connected: bool) -> Vec<(Source, Fact)> {
             flushed: Some(received),
             replayed: Some(received),
         };
-        let slot = Slot { name: "us_east1".into(), active: true, wal_status: Some("reserved".into()), retained: Some(Bytes(212_000)) };
+        let slot = Slot {
+            name: "us_east1".into(),
+            active: true,
+            wal_status: Some("reserved".into()),
+            retained: Some(Bytes(212_000)),
+        };
         ServerState::Primary(PrimaryState {
             lsn: written(second),
             senders: vec![sender],
@@ -295,7 +323,13 @@ fn database(side: Side, second: i64, connected: bool) -> Vec<(Source, Fact)> {
         tls: true,
         state,
     };
-    let rights = OperatorRights { user: "leeward_operator".into(), identity: identity(side), promote: true, fence: true, terminate: true };
+    let rights = OperatorRights {
+        user: "leeward_operator".into(),
+        identity: identity(side),
+        promote: true,
+        fence: true,
+        terminate: true,
+    };
     let archive = ArchiveFacts {
         schema_version: Some(61),
         rows: Some(18_204),
@@ -345,11 +379,15 @@ fn out(state: &mut State, silent: i64) {
             let error = SourceError::new(ErrorKind::Timeout, text);
             (source, Fact::Failed { began: at(second - 1), error })
         };
-        seen(state, second, vec![
-            failed(Source::Kubernetes(Side::A), "connect to 34.1.2.3:443: no answer in 3 s"),
-            failed(Source::Database(Side::A), "connect to 10.4.0.12:5432: no answer in 3 s"),
-            failed(Source::Metrics(Side::A), "no API server to go through"),
-        ]);
+        seen(
+            state,
+            second,
+            vec![
+                failed(Source::Kubernetes(Side::A), "connect to 34.1.2.3:443: no answer in 3 s"),
+                failed(Source::Database(Side::A), "connect to 10.4.0.12:5432: no answer in 3 s"),
+                failed(Source::Metrics(Side::A), "no API server to go through"),
+            ],
+        );
         live(state, second, second, &[Side::B]);
     }
     // `live` of one second lists everything anew and says that all is settled.
@@ -400,10 +438,14 @@ pub fn lock_held(state: &mut State, second: i64) {
         seen_unchanged_since: at(second - 2),
         transitions: 1,
     };
-    seen(state, second, vec![
-        (Source::Kubernetes(Side::B), Fact::Answered { latency: Duration::from_millis(70) }),
-        (Source::Kubernetes(Side::B), Fact::Lock(Some(lease))),
-    ]);
+    seen(
+        state,
+        second,
+        vec![
+            (Source::Kubernetes(Side::B), Fact::Answered { latency: Duration::from_millis(70) }),
+            (Source::Kubernetes(Side::B), Fact::Lock(Some(lease))),
+        ],
+    );
 }
 
 /// Starts and ends the current step, as the runner would on good or missing answers.
@@ -419,7 +461,8 @@ pub fn step(state: &mut State, second: i64) {
     let consent = if effects.is_empty() || tier == Tier::None {
         Consent::not_needed(&effects, DRIVER, at(second))
     } else {
-        Consent::give(tier, &effects, &EffectHash::of(&effects), Some("us-east1"), "us-east1", DRIVER, at(second)).unwrap()
+        Consent::give(tier, &effects, &EffectHash::of(&effects), Some("us-east1"), "us-east1", DRIVER, at(second))
+            .unwrap()
     };
     let unreachable = matches!(id.as_str(), "suspend-crons" | "fence-controllers" | "fence-database");
     let count = effects.len();

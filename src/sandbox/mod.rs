@@ -122,11 +122,8 @@ impl Sandbox {
             reaper: Some(Arc::clone(&reaper)),
             ..PairOptions::default()
         };
-        let (pair, dns, webhook) = tokio::join!(
-            Pair::start(pair_options),
-            DnsServer::start(dns_options()),
-            Webhook::start(),
-        );
+        let (pair, dns, webhook) =
+            tokio::join!(Pair::start(pair_options), DnsServer::start(dns_options()), Webhook::start(),);
         let (pair, dns, webhook) = (pair?, dns?, webhook.map_err(io("start the receiver of notifications"))?);
         let apis = PerSide::new(api(REGIONS[0]).await?, api(REGIONS[1]).await?);
         let lines = PerSide::new(line(&pair, Side::A).await?, line(&pair, Side::B).await?);
@@ -162,8 +159,10 @@ impl Sandbox {
     fn write_files(&self) -> Result<(), SandboxError> {
         let text = kube::kubeconfig(&[self.apis.a.cluster(), self.apis.b.cluster()]);
         places::write_private(&self.kubeconfig(), &text).map_err(io("write the kubeconfig"))?;
-        places::write_private(&self.folder.join("dns-key"), &self.dns.key().base64()).map_err(io("write the DNS key"))?;
-        places::write_private(&self.folder.join("config.toml"), &places::config(self)).map_err(io("write the configuration"))
+        places::write_private(&self.folder.join("dns-key"), &self.dns.key().base64())
+            .map_err(io("write the DNS key"))?;
+        places::write_private(&self.folder.join("config.toml"), &places::config(self))
+            .map_err(io("write the configuration"))
     }
 }
 

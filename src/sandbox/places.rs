@@ -64,7 +64,12 @@ pub fn endpoints(sandbox: &Sandbox) -> Endpoints {
             url: sandbox.webhook.url("/notify"),
             secret: PasswordSource::None,
         }],
-        intervals: Intervals { probe: Duration::from_secs(1), metrics: Duration::from_secs(2), dns: Duration::from_secs(2), ..Intervals::default() },
+        intervals: Intervals {
+            probe: Duration::from_secs(1),
+            metrics: Duration::from_secs(2),
+            dns: Duration::from_secs(2),
+            ..Intervals::default()
+        },
     }
 }
 

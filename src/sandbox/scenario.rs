@@ -88,7 +88,10 @@ pub fn read(file: &str, text: &str) -> Result<Scenario, Problem> {
     let raw: Raw = parse_toml(file, text)?;
     let at = |span: Range<usize>, message: String| Problem::at(file, text, span, message);
     if *raw.schema.get_ref() != 1 {
-        return Err(at(raw.schema.span(), format!("schema {} is not known; this program reads 1", raw.schema.get_ref())));
+        return Err(at(
+            raw.schema.span(),
+            format!("schema {} is not known; this program reads 1", raw.schema.get_ref()),
+        ));
     }
     let fault = |raw: RawFault| {
         let word = raw.kind.get_ref();

@@ -19,8 +19,8 @@ use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
 use crate::journal::{Store, last_promotion};
-use crate::playbook::file::Playbook;
 use crate::playbook::figures::Figures;
+use crate::playbook::file::Playbook;
 use crate::playbook::run::{Run, StepState};
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
@@ -71,11 +71,17 @@ struct Console {
     leaving: bool,
 }
 
-/// Opens the console and stays until the operator leaves or the terminal is gone.
+/// Opens the console and stays until the operator leaves or the terminal is gone. `announcements` are shown as they
+/// come: a scenario says what it does.
 ///
 /// # Errors
 /// The terminal refuses.
-pub async fn run(setup: Setup, looks: Looks, playbooks: Vec<Playbook>) -> io::Result<()> {
+pub async fn run(
+    setup: Setup,
+    looks: Looks,
+    playbooks: Vec<Playbook>,
+    mut announcements: mpsc::Receiver<String>,
+) -> io::Result<()> {
     let log = setup.state_dir.join(&setup.policy.environment).join("console.log");
     let mut signals = Signals::new()?;
     let mut console = Console::open(setup, looks, playbooks, &log)?;
@@ -91,6 +97,7 @@ pub async fn run(setup: Setup, looks: Looks, playbooks: Vec<Playbook>) -> io::Re
             () = signals.any() => console.leaving = true,
             news = next_news(&mut console.driving) => console.take_news(news).await,
             Some(observation) = console.sources.observations.recv() => console.take_observations(observation),
+            Some(text) = announcements.recv() => console.happen(Event::Notice { weight: Weight::Warn, text }),
             _ = tick.tick() => console.tick(),
             _ = note.tick() => console.note(),
         }
@@ -313,7 +320,9 @@ impl Console {
                 let consent = consent.map(|given| Agreement { shown: given.shown, typed: given.typed });
                 self.order(Order::Start { consent });
             }
-            Command::Override { gate, reason, break_glass } => self.order(Order::Override { gate, reason, break_glass }),
+            Command::Override { gate, reason, break_glass } => {
+                self.order(Order::Override { gate, reason, break_glass })
+            }
             Command::Accept { .. } => self.order(Order::Leave),
             Command::Abort { reason } => self.order(Order::Abort { reason }),
             // The driver ends a run by itself when every step is behind.
@@ -343,7 +352,9 @@ impl Console {
     }
 
     fn start(&mut self, name: &str) {
-        let Some(playbook) = self.state.playbooks.iter().find(|playbook| playbook.name == name).cloned() else { return };
+        let Some(playbook) = self.state.playbooks.iter().find(|playbook| playbook.name == name).cloned() else {
+            return;
+        };
         let driving = run::start(&self.setup, self.snapshot(), playbook);
         self.drive(driving);
     }
@@ -352,7 +363,8 @@ impl Console {
         match driving {
             Ok(driving) => {
                 if let Some(torn) = &driving.torn {
-                    let text = format!("a crash had torn {} bytes off the journal; they are kept beside it", torn.bytes);
+                    let text =
+                        format!("a crash had torn {} bytes off the journal; they are kept beside it", torn.bytes);
                     self.happen(Event::Notice { weight: Weight::Warn, text });
                 }
                 let run = Box::new(driving.run.clone());

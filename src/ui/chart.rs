@@ -36,7 +36,9 @@ fn paint_region(buf: &mut Buffer, area: Rect, state: &State, side: Side, look: &
 fn paint_chart(buf: &mut Buffer, area: Rect, state: &State, side: Side, (chart, look): (Chart, &Look<'_>)) {
     let series = chart.series(state.fleet.region(side));
     let (value, tone) = newest(state, side, chart);
-    let mut title = Row::new().dim(format!("{:<16}", chart.name())).add(value, if tone == Tone::Plain { Tone::Strong } else { tone });
+    let mut title = Row::new()
+        .dim(format!("{:<16}", chart.name()))
+        .add(value, if tone == Tone::Plain { Tone::Strong } else { tone });
     let values: Vec<f64> = series.points().map(|point| point.1).collect();
     let span = series.points().next().map(|(at, _)| age(since(at, state.fleet.now)));
     if let (Some(span), true) = (span, area.height > 1) {

@@ -48,11 +48,8 @@ pub fn paint_palette(buf: &mut Buffer, body: Rect, palette: &Palette, look: &Loo
     clear(buf, area, look);
     let room = look.pane(buf, area, &Row::of("command", Tone::Strong), Frame::Focus);
     let (before, after) = palette.field.halves();
-    let field = Row::new()
-        .add(":", Tone::Key)
-        .add(before, Tone::Field)
-        .sign(Sign::Cursor, Tone::Field)
-        .add(after, Tone::Field);
+    let field =
+        Row::new().add(":", Tone::Key).add(before, Tone::Field).sign(Sign::Cursor, Tone::Field).add(after, Tone::Field);
     let mut rows = vec![field];
     for (at, offer) in palette.offered.iter().enumerate() {
         let here = at == palette.cursor;

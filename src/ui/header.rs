@@ -46,9 +46,12 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
 
 /// Words on the line that the whole screen must be read under.
 fn banner_over(buf: &mut Buffer, line: Rect, word: &str, look: &Look<'_>) {
-    let cells: Vec<String> =
-        (line.x..line.right()).map(|x| buf.cell((x, line.y)).map_or_else(String::new, |c| c.symbol().to_owned())).collect();
-    if let Some(at) = cells.concat().rfind(word).and_then(|at| u16::try_from(cells.concat().get(..at)?.chars().count()).ok()) {
+    let cells: Vec<String> = (line.x..line.right())
+        .map(|x| buf.cell((x, line.y)).map_or_else(String::new, |c| c.symbol().to_owned()))
+        .collect();
+    if let Some(at) =
+        cells.concat().rfind(word).and_then(|at| u16::try_from(cells.concat().get(..at)?.chars().count()).ok())
+    {
         let length = u16::try_from(word.len()).unwrap_or(0);
         buf.set_style(Rect { x: line.x + at, width: length, ..line }, look.role(Role::Banner));
     }
@@ -125,7 +128,17 @@ fn source(state: &State, look: &Look<'_>, source: Source) -> Row {
         Freshness::Blind => {
             let refused = health.error.as_ref().is_some_and(crate::domain::freshness::SourceError::refused);
             let asked = health.error.is_some();
-            (if asked { Tone::Bad } else { Tone::Unknown }, if refused { "refused" } else if asked { "none" } else { "?" }.to_owned())
+            (
+                if asked { Tone::Bad } else { Tone::Unknown },
+                if refused {
+                    "refused"
+                } else if asked {
+                    "none"
+                } else {
+                    "?"
+                }
+                .to_owned(),
+            )
         }
     };
     // Not asked yet is not refused.

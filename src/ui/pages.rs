@@ -82,7 +82,8 @@ fn paint_list(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     let height = usize::from(room.height);
     let start = window_start(0, selected.unwrap_or(0), rows.len(), height);
     look.rows(buf, room, rows.iter().skip(start));
-    if let Some(at) = selected.and_then(|at| u16::try_from(at.checked_sub(start)?).ok()).filter(|at| *at < room.height) {
+    if let Some(at) = selected.and_then(|at| u16::try_from(at.checked_sub(start)?).ok()).filter(|at| *at < room.height)
+    {
         look.select(buf, Rect { y: room.y + at, height: 1, ..room });
     }
 }

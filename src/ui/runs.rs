@@ -51,9 +51,11 @@ fn title(state: &State) -> Row {
     }
     row = row.dim(format!(" · {}", runs.sort.words(runs.reverse)));
     if !runs.filter.text.is_empty() {
-        row = row
-            .add(format!(" · /{}", runs.filter.text), Tone::Key)
-            .dim(format!(" {} match, {} unfinished", count(runs.matching as u64), count(runs.matching_unfinished as u64)));
+        row = row.add(format!(" · /{}", runs.filter.text), Tone::Key).dim(format!(
+            " {} match, {} unfinished",
+            count(runs.matching as u64),
+            count(runs.matching_unfinished as u64)
+        ));
     }
     if state.held { row.add(" · order HELD", Tone::Warn) } else { row }
 }
@@ -128,7 +130,14 @@ fn head(columns: &Columns) -> String {
     if columns.namespace > 0 {
         text += &format!("{}  ", pad("NAMESPACE", columns.namespace));
     }
-    text += &format!("{}  {}  {:>progress$}  {:>AGE$}  ", pad("NAME", columns.name), pad("STATUS", STATUS), "PROGRESS", "AGE", progress = columns.progress);
+    text += &format!(
+        "{}  {}  {:>progress$}  {:>AGE$}  ",
+        pad("NAME", columns.name),
+        pad("STATUS", STATUS),
+        "PROGRESS",
+        "AGE",
+        progress = columns.progress
+    );
     if columns.template > 0 {
         text += &format!("{}  ", pad("TEMPLATE", columns.template));
     }
@@ -138,7 +147,13 @@ fn head(columns: &Columns) -> String {
     text
 }
 
-fn paint_row(buf: &mut Buffer, line: Rect, state: &State, look: &Look<'_>, (columns, key, old): (&Columns, &RowKey, bool)) {
+fn paint_row(
+    buf: &mut Buffer,
+    line: Rect,
+    state: &State,
+    look: &Look<'_>,
+    (columns, key, old): (&Columns, &RowKey, bool),
+) {
     let (side, key) = key;
     let Some(run) = state.fleet.region(*side).runs.get(key) else { return };
     let stale = look.tone(Tone::Old);
@@ -157,7 +172,11 @@ fn paint_row(buf: &mut Buffer, line: Rect, state: &State, look: &Look<'_>, (colu
     let (status, style) = status(run, look);
     cell(&status, STATUS, tone(style));
     let progress = run.detail.as_ref().map_or("", |detail| detail.progress.as_str());
-    cell(&format!("{:>width$}", cut(progress, columns.progress), width = columns.progress), columns.progress, tone(Style::default()));
+    cell(
+        &format!("{:>width$}", cut(progress, columns.progress), width = columns.progress),
+        columns.progress,
+        tone(Style::default()),
+    );
     let old_age = age(since(run.created, state.fleet.now));
     cell(&format!("{old_age:>AGE$}"), AGE, tone(look.role(Role::Dim)));
     cell(&run.template, columns.template, tone(look.role(Role::Dim)));
@@ -212,9 +231,12 @@ fn why_empty(state: &State) -> Vec<Row> {
                 };
                 name.dim(format!(": no workflow {scope}"))
             }
-            (None, Some(at), _) => name.add(format!(": none as of {}, not known now", moment(at, state.fleet.now)), Tone::Old),
+            (None, Some(at), _) => {
+                name.add(format!(": none as of {}, not known now", moment(at, state.fleet.now)), Tone::Old)
+            }
             (None, None, _) => {
-                let why = region.api.error.as_ref().map_or_else(|| "no list yet".to_owned(), |e| format!("no list yet: {e}"));
+                let why =
+                    region.api.error.as_ref().map_or_else(|| "no list yet".to_owned(), |e| format!("no list yet: {e}"));
                 name.add(format!(": {why}"), Tone::Unknown)
             }
         }

@@ -27,10 +27,19 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         look.pane(buf, area, &title, Frame::Focus)
     } else {
         look.row(buf, Rect { height: 1, ..area }, &Row::new().say(" ").then(title));
-        Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(1) }
+        Rect {
+            x: area.x + 1,
+            y: area.y + 1,
+            width: area.width.saturating_sub(2),
+            height: area.height.saturating_sub(1),
+        }
     };
     if timeline.lines.is_empty() {
-        let why = if timeline.total == 0 { "Nothing has changed since this console began." } else { "No change matches the filter." };
+        let why = if timeline.total == 0 {
+            "Nothing has changed since this console began."
+        } else {
+            "No change matches the filter."
+        };
         look.row(buf, Rect { height: 1.min(room.height), ..room }, &Row::of(why, Tone::Dim));
         return;
     }
@@ -58,5 +67,10 @@ pub fn weighty(row: Row, weight: Weight) -> Row {
 /// Columns of a region's name: the longer of both, within reason.
 pub fn region_width(state: &State) -> usize {
     use crate::domain::region::Side;
-    Side::BOTH.into_iter().map(|side| crate::console::row::width(state.fleet.name(side))).max().unwrap_or(0).clamp(6, 18)
+    Side::BOTH
+        .into_iter()
+        .map(|side| crate::console::row::width(state.fleet.name(side)))
+        .max()
+        .unwrap_or(0)
+        .clamp(6, 18)
 }

@@ -23,12 +23,18 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         look.row(buf, Rect { height: 1.min(area.height), ..area }, &Row::of(" No run is opened.", Tone::Dim));
         return;
     };
-    let title = Row::new().add(key.to_string(), Tone::Strong).dim(" · ").add(state.fleet.name(*side), Tone::Region(*side));
+    let title =
+        Row::new().add(key.to_string(), Tone::Strong).dim(" · ").add(state.fleet.name(*side), Tone::Region(*side));
     let room = if state.size.form() == Form::Wide {
         look.pane(buf, area, &title, Frame::Focus)
     } else {
         look.row(buf, Rect { height: 1.min(area.height), ..area }, &Row::new().say(" ").then(title));
-        Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(1) }
+        Rect {
+            x: area.x + 1,
+            y: area.y + 1,
+            width: area.width.saturating_sub(2),
+            height: area.height.saturating_sub(1),
+        }
     };
     let Some(run) = run else {
         let rows = not_there(state, *side, key);
@@ -53,7 +59,10 @@ fn not_there(state: &State, side: Side, key: &ObjectKey) -> Vec<Row> {
     } else {
         let why = region.api.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         rows.push(Row::of(format!("{} does not answer{why}. Its nodes can't be read now.", region.name), Tone::Bad));
-        rows.push(Row::of("Pods go on without the API and without a controller; what they do is not known.", Tone::Dim));
+        rows.push(Row::of(
+            "Pods go on without the API and without a controller; what they do is not known.",
+            Tone::Dim,
+        ));
     }
     if let Some(row) = region.runs.get(key) {
         let at = region.runs.as_of().map(|at| moment(at, state.fleet.now)).unwrap_or_default();
@@ -97,7 +106,9 @@ fn paint_nodes(buf: &mut Buffer, area: Rect, state: &State, run: &OpenRun, look:
     }
     let nodes = match &run.nodes {
         Nodes::Here(nodes) if !nodes.is_empty() => nodes,
-        Nodes::Here(_) => return say(buf, area, look, "It has no node yet: no controller has worked on it.", Tone::Dim),
+        Nodes::Here(_) => {
+            return say(buf, area, look, "It has no node yet: no controller has worked on it.", Tone::Dim);
+        }
         Nodes::Offloaded(version) => {
             let text = format!("Its nodes are in the database and not on the wire (offloaded, version {version}).");
             return say(buf, area, look, &text, Tone::Warn);
@@ -123,7 +134,13 @@ fn say(buf: &mut Buffer, area: Rect, look: &Look<'_>, text: &str, tone: Tone) {
     look.row(buf, Rect { height: 1, ..area }, &Row::of(text, tone));
 }
 
-fn paint_node(buf: &mut Buffer, place: Rect, (line, node, columns): (&Line, &Node, usize), now: Timestamp, look: &Look<'_>) {
+fn paint_node(
+    buf: &mut Buffer,
+    place: Rect,
+    (line, node, columns): (&Line, &Node, usize),
+    now: Timestamp,
+    look: &Look<'_>,
+) {
     let signs = glyphs::tree(look.set);
     let mut prefix = String::new();
     // The first level stands under the root; the root itself has no branch.
@@ -135,7 +152,8 @@ fn paint_node(buf: &mut Buffer, place: Rect, (line, node, columns): (&Line, &Nod
         prefix.push(' ');
     }
     let suspended = node.kind == "Suspend" && node.phase == Phase::Running;
-    let (mark, word) = if suspended { (glyphs::SUSPENDED, "Suspend") } else { (glyphs::phase(node.phase), node.phase.word()) };
+    let (mark, word) =
+        if suspended { (glyphs::SUSPENDED, "Suspend") } else { (glyphs::phase(node.phase), node.phase.word()) };
     let attempt = line.attempt.map(|attempt| format!(" (attempt {attempt})")).unwrap_or_default();
     let seen = if line.seen { " (see above)" } else { "" };
     let style = phase_style(node.phase, look);

@@ -139,7 +139,9 @@ fn middle(state: &State, columns: usize) -> Vec<Row> {
     let mut rows = vec![pair(state), ready(state, columns)];
     if let Some(finding) = state.derived.readiness.blocks.first() {
         let (sign, tone) = verdict(finding.answer.verdict);
-        rows.push(Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text));
+        rows.push(
+            Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text),
+        );
     }
     if let Some(alarm) = state.derived.alarms.first() {
         let region = alarm.side.map(|side| format!("{} ", state.fleet.name(side))).unwrap_or_default();
@@ -147,7 +149,9 @@ fn middle(state: &State, columns: usize) -> Vec<Row> {
             1 => String::new(),
             count => format!("+{}", count - 1),
         };
-        rows.push(weighty(Row::new(), alarm.weight).say(format!("{region}{}", alarm.text)).fill().add(more, Tone::Warn));
+        rows.push(
+            weighty(Row::new(), alarm.weight).say(format!("{region}{}", alarm.text)).fill().add(more, Tone::Warn),
+        );
     }
     rows
 }
@@ -176,12 +180,19 @@ fn pair(state: &State) -> Row {
     if live {
         let received = loss.bytes.map_or_else(|| "?".to_owned(), |bytes| bytes.to_string());
         let values: Vec<f64> = fleet.region(way.to).charts.unreceived.points().map(|point| point.1).collect();
-        row.dim("  not received ").say(received).dim("  not replayed ").say(replay).say(" ").piece(Piece::Spark(values, 8, Tone::Plain))
+        row.dim("  not received ").say(received).dim("  not replayed ").say(replay).say(" ").piece(Piece::Spark(
+            values,
+            8,
+            Tone::Plain,
+        ))
     } else {
         row.dim("  may be lost ").add(loss.words(), Tone::Warn)
     }
 }
 
 fn ready(state: &State, columns: usize) -> Row {
-    Row::new().add(state.derived.readiness.headline(), readiness::tone(state)).dim("  ").then(readiness::price(state, columns))
+    Row::new()
+        .add(state.derived.readiness.headline(), readiness::tone(state))
+        .dim("  ")
+        .then(readiness::price(state, columns))
 }

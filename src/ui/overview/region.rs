@@ -43,7 +43,10 @@ fn api(state: &State, region: &Region) -> Row {
         }
         (Freshness::Stale(span), error) => {
             let why = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            Row::new().dim("api ").sign(Sign::Block, Tone::Bad).add(format!(" no answer for {}{why}", age(span)), Tone::Bad)
+            Row::new()
+                .dim("api ")
+                .sign(Sign::Block, Tone::Bad)
+                .add(format!(" no answer for {}{why}", age(span)), Tone::Bad)
         }
         (Freshness::Blind, Some(error)) => {
             Row::new().dim("api ").sign(Sign::Block, Tone::Bad).add(format!(" {error}"), Tone::Bad)
@@ -75,7 +78,8 @@ fn nodes(state: &State, region: &Region) -> Row {
 /// Of when the lines below are.
 fn as_of(state: &State, region: &Region) -> Row {
     let now = state.fleet.now;
-    let remembered = region.controllers.as_ref().filter(|known| known.remembered).map(|known| known.at).or(region.runs.remembered);
+    let remembered =
+        region.controllers.as_ref().filter(|known| known.remembered).map(|known| known.at).or(region.runs.remembered);
     match (region.api.last_answer, remembered) {
         (Some(at), _) => Row::of(format!("below: as of {}", moment(at, now)), Tone::Old),
         (None, Some(at)) => {
@@ -117,7 +121,9 @@ fn queue(state: &State, region: &Region, controllers: &Controllers, _: Side) -> 
 
 fn leader(state: &State, region: &Region) -> Row {
     let label = Row::new().dim("leader ");
-    let Some(controllers) = region.live_controllers(state.fleet.now) else { return label.add("not known", Tone::Unknown) };
+    let Some(controllers) = region.live_controllers(state.fleet.now) else {
+        return label.add("not known", Tone::Unknown);
+    };
     match controllers.leader(state.fleet.now) {
         Some(pod) => label.say(&*pod.name),
         None if controllers.gone() && !region.role(state.fleet.now).is_primary() => label.dim("none, as it should be"),
