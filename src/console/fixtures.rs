@@ -476,6 +476,7 @@ pub fn at_promote(size: Size) -> State {
     let mut state = outage(size, 150);
     declare(&mut state, 271);
     for second in 0..7 {
+        live(&mut state, 271 + second * 4, 271 + second * 4, &[Side::B]);
         lock_held(&mut state, 272 + second * 4);
         if second == 2 {
             override_fence(&mut state, 280);
@@ -495,10 +496,12 @@ fn out_more(state: &mut State, second: i64) {
 /// The same run, over.
 pub fn ended(size: Size) -> State {
     let mut state = at_promote(size);
-    for (n, second) in (0..7).zip([305_i64, 320, 360, 420, 440, 450, 455]) {
-        let _ = n;
+    for second in [305_i64, 320, 360, 420, 440, 450, 455] {
+        live(&mut state, second - 2, second - 2, &[Side::B]);
+        lock_held(&mut state, second - 1);
         step(&mut state, second);
     }
+    live(&mut state, 468, 468, &[Side::B]);
     recorded(&mut state, 460, Line::Ended { end: End::Done, reason: String::new() });
     update(&mut state, Event::Tick(at(470)));
     state

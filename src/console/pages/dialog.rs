@@ -115,7 +115,7 @@ fn typed(label: &str, field: &Field, page: &mut Writer) {
 /// How to say yes and no, with the live keys.
 fn ways(state: &State, dialog: &Dialog) -> Row {
     let mode = state.mode();
-    let key = |action: Action| state.keymap.keys_for(mode, action).into_iter().next().unwrap_or_else(|| "no key".to_owned());
+    let key = |action: Action| crate::console::hints::best(state.keymap.keys_for(mode, action)).unwrap_or_else(|| "no key".to_owned());
     if !dialog.painted && dialog.note.is_some() {
         return Row::new().dim("look again; keys are taken in a moment");
     }

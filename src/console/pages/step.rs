@@ -166,7 +166,7 @@ fn now(state: &State, page: &mut Writer) {
     use crate::console::action::Action;
     let key = |action: Action| {
         let mode = crate::console::view::View::Run.mode();
-        state.keymap.keys_for(mode, action).into_iter().next().unwrap_or_else(|| "no key".to_owned())
+        crate::console::hints::best(state.keymap.keys_for(mode, action)).unwrap_or_else(|| "no key".to_owned())
     };
     let (text, tone) = match state.turn() {
         Turn::ReadOnly => ("this console is READ-ONLY: it watches".to_owned(), Tone::Warn),

@@ -57,13 +57,16 @@ pub fn flow(state: &State, way: Direction, columns: u16) -> Row {
     let (word, word_tone) = word(following);
     let rightwards = way.to == Side::B;
     let broken = fleet.region(way.from).live_database(fleet.now).is_none();
-    let room = usize::from(columns).saturating_sub(word.len() + 8);
-    let names = width(fleet.name(Side::A)) + width(fleet.name(Side::B)) + 4;
+    let dead = |side: Side| fleet.region(side).live_database(fleet.now).is_none();
+    let marks: usize = Side::BOTH.into_iter().filter(|side| dead(*side)).count() * 2;
+    let room = usize::from(columns).saturating_sub(word.len() + 4 + marks);
+    let names = width(fleet.name(Side::A)) + width(fleet.name(Side::B));
     let wide = u16::try_from(room.saturating_sub(names).clamp(3, 16)).unwrap_or(3);
     let each = room.saturating_sub(usize::from(wide)) / 2;
+    let each = if names + usize::from(wide) <= room { usize::MAX } else { each.max(8) };
     let name = |side: Side| {
-        let row = Row::new().add(cut(fleet.name(side), each.max(8)), Tone::Region(side));
-        if fleet.region(side).live_database(fleet.now).is_none() { row.say(" ").sign(Sign::Block, Tone::Bad) } else { row }
+        let row = Row::new().add(cut(fleet.name(side), each), Tone::Region(side));
+        if dead(side) { row.say(" ").sign(Sign::Block, Tone::Bad) } else { row }
     };
     let whole = following == Following::Streaming && !broken;
     name(Side::A)
@@ -157,7 +160,7 @@ fn lost(state: &State, way: Direction) -> Vec<Row> {
     };
     let words = loss.words();
     let tone = if loss.bytes.is_some() { Tone::Warn } else { Tone::Unknown };
-    vec![has, last, Row::new().dim("may be lost: ").add(words, tone)]
+    vec![has, last, Row::new().dim("may lose ").add(words, tone)]
 }
 
 fn archive(state: &State, way: Direction) -> Row {

@@ -37,35 +37,46 @@ pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
             rows.push(Row::new().dim(format!("{:23}lift it: {}", "", finding.answer.lift)));
         }
     }
-    rows.push(price(state, columns));
+    rows.push(time(state).say("   ").then(loss(state)));
     let left = height.saturating_sub(rows.len());
     let unsaid = readiness.blocks.len() - shown;
     rows.extend(warnings(state, columns, left, unsaid));
     rows
 }
 
-/// The price of a failover now, in one line; what matters most comes first, since the end may be cut.
-pub fn price(state: &State, columns: usize) -> Row {
+/// The price of a failover now: time. Nothing without a direction.
+pub fn time(state: &State) -> Row {
     let readiness = &state.derived.readiness;
     let target = state.fleet.policy.rto_target;
     let caches = readiness.caches_new_after.map(|ttl| format!(", caches new +{}", age(ttl))).unwrap_or_default();
     let takes = if readiness.takes > target { Tone::Warn } else { Tone::Plain };
-    let mut row = Row::new()
+    if readiness.direction.is_none() {
+        return Row::new();
+    }
+    Row::new()
         .dim("serves again in about ")
-        .add(format!("{} of {}{caches}", clock(readiness.takes), clock(target)), takes);
-    row = match &readiness.loss {
+        .add(format!("{} of {}{caches}", clock(readiness.takes), age(target)), takes)
+}
+
+/// And what is lost; what matters most comes first, since the end may be cut.
+pub fn loss(state: &State) -> Row {
+    let readiness = &state.derived.readiness;
+    if readiness.direction.is_none() {
+        return Row::new();
+    }
+    let row = match &readiness.loss {
         Some(loss) => {
             let over = loss.at_most().is_none_or(|bytes| bytes.0 > state.fleet.policy.loss_bytes_max);
-            let verb = if loss.exact { "   loses " } else { "   may lose " };
+            let verb = if loss.exact { "loses " } else { "may lose " };
             let limit = Bytes(state.fleet.policy.loss_bytes_max);
-            let rows = readiness.loss_rows.map(|rows| format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "row", "rows")));
-            row.dim(verb).add(loss.words(), if over { Tone::Warn } else { Tone::Plain }).dim(format!(" of {limit}{}", rows.unwrap_or_default()))
+            let rows = readiness.loss_rows.map(|rows| {
+                format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
+            });
+            let tone = if over { Tone::Warn } else { Tone::Plain };
+            Row::new().dim(verb).add(loss.words(), tone).dim(format!(" (limit {limit}){}", rows.unwrap_or_default()))
         }
-        None => row,
+        None => Row::of("loss unknown", Tone::Unknown),
     };
-    if columns < 90 {
-        return row;
-    }
     match readiness.in_flight {
         Some(runs) => row.dim("   in flight ").say(many(runs, "run", "runs")),
         None => row.add("   runs in flight unknown", Tone::Unknown),
