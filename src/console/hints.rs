@@ -46,7 +46,10 @@ impl State {
             Overlay::Palette(_) => {
                 return vec![(Action::Confirm, "run"), (Action::Complete, "complete"), (Action::Cancel, "close")];
             }
-            Overlay::Dialog(_) => return vec![(Action::Confirm, "yes, as written"), (Action::Cancel, "not now")],
+            Overlay::Dialog(dialog) => {
+                let yes = if dialog.field().is_some() { "send what is typed" } else { "yes, as written" };
+                return vec![(Action::Confirm, yes), (Action::Cancel, "not now")];
+            }
             Overlay::None => {}
         }
         let mut hints = Vec::new();

@@ -104,7 +104,7 @@ fn sources(state: &State, look: &Look<'_>) -> Row {
             .add(cut(state.fleet.name(side), room), Tone::Region(side))
             .then(source(state, look, Source::Kubernetes(side)))
             .then(source(state, look, Source::Database(side)))
-            .say("   ");
+            .say(if state.size.form() == Form::Wide { "   " } else { "  " });
     }
     if state.fleet.policy.dns.is_some() {
         // The word of a source without a region stands alone.

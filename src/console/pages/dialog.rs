@@ -81,13 +81,13 @@ fn consent(
 ) {
     let Some((plan, _)) = state.run.as_ref().and_then(|followed| followed.run.step(step)) else { return };
     let words = |text: &str| state.run.as_ref().map_or_else(String::new, |followed| followed.run.words(text));
+    page.push(Row::of("It will send", Tone::Strong).fill().dim(format!("consent {}", shown.short())));
     let effects: &[Effect] = match state.derived.proposal.as_ref().map(|proposal| &proposal.next) {
         Some(Next::Start { effects, .. } | Next::Again { effects, .. }) => effects,
         _ => &[],
     };
     let name = |side: Side| state.fleet.name(side).to_owned();
     let lines: Vec<String> = effects.iter().flat_map(|effect| effect.requests(name)).collect();
-    page.push(Row::of(words(&plan.title), Tone::Strong).fill().dim(format!("consent {}", shown.short())));
     for line in lines.iter().take(REQUESTS_MAX) {
         page.inset(line, Tone::Plain);
     }

@@ -42,7 +42,7 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     }
     rows.push(Row::new());
     let serial = if columns < SERIALS { "" } else { "SERIAL" };
-    let head = format!("{:<10}{:<24}{:<18}{:>7}  {:<18}{serial}", "KIND", "SERVER", "ANSWER", "TTL", "MEANS");
+    let head = format!("{:<10}{:<24}{:<18}{:>7}  {}{serial}", "KIND", "SERVER", "ANSWER", "TTL", means("MEANS", columns, 18));
     rows.push(Row::of(head, Tone::Strong));
     for answer in &known.value.answers {
         rows.push(line(state, policy, answer, old, columns));
@@ -71,6 +71,11 @@ fn verdict(state: &State, policy: &DnsPolicy, old: bool) -> Row {
     }
 }
 
+/// What stands before the serial is filled up only where there is one.
+fn means(name: &str, columns: usize, wide: usize) -> String {
+    if columns < SERIALS { name.to_owned() } else { pad(name, wide) }
+}
+
 fn line(state: &State, policy: &DnsPolicy, answer: &DnsAnswer, old: bool, columns: usize) -> Row {
     let kind = match answer.kind {
         ServerKind::Authoritative => "zone",
@@ -89,8 +94,8 @@ fn line(state: &State, policy: &DnsPolicy, answer: &DnsAnswer, old: bool, column
     let list = if list.is_empty() { "no address".to_owned() } else { list };
     let row = row.add(format!("{}{:>8}  ", pad(&list, 17), age(*ttl)), tone);
     let row = match policy.meaning(addresses) {
-        Some(side) => row.add(pad(state.fleet.name(side), 18), Tone::Region(side)),
-        None => row.sign(Sign::Warn, Tone::Warn).add(pad(" neither", 17), Tone::Warn),
+        Some(side) => row.add(means(state.fleet.name(side), columns, 18), Tone::Region(side)),
+        None => row.sign(Sign::Warn, Tone::Warn).add(means(" neither", columns, 17), Tone::Warn),
     };
     let serial = answer.serial.filter(|_| columns >= SERIALS);
     row.add(serial.map_or_else(String::new, |serial| serial.to_string()), tone)
