@@ -341,7 +341,7 @@ fn run_choice(state: &mut State, choice: Choice, key: Key) -> Vec<Command> {
         Choice::Action(action) => match action {
             Action::RunStep | Action::Retry | Action::Accept | Action::Detach => {
                 state.go(View::Run);
-                let keys = state.keymap.keys_for(View::Run.mode(), action).into_iter().next();
+                let keys = crate::console::hints::best(state.keymap.keys_for(View::Run.mode(), action));
                 let keys = keys.unwrap_or_else(|| "no key".to_owned());
                 state.say(Weight::Info, format!("press {keys} here: {}", action.description()));
             }

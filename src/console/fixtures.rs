@@ -1,6 +1,8 @@
 //! States for tests, made from observations as the adapters would send them: a pair that is well, the same pair forty
 //! seconds into an outage, and a run at the step that can't be undone.
 
+#![allow(missing_docs)]
+
 use super::event::{Event, RunNews};
 use super::key::{Key, parse_chord};
 use super::keymap::Keymap;
@@ -344,6 +346,16 @@ fn database(side: Side, second: i64, connected: bool) -> Vec<(Source, Fact)> {
     ]
 }
 
+/// The replica listens elsewhere: a promotion would be sent to another place.
+pub fn replica_moves(state: &mut State, second: i64) {
+    let mut known = state.fleet.region(Side::B).database.clone().unwrap().value;
+    known.identity.port = 5433;
+    known.server_time = at(second);
+    let source = Source::Database(Side::B);
+    let answered = Fact::Answered { latency: Duration::from_millis(4) };
+    seen(state, second, vec![(source, answered), (source, Fact::Database(Box::new(known)))]);
+}
+
 fn names() -> DnsSample {
     let answer = |server: &str, kind, ttl| DnsAnswer {
         server: server.into(),
@@ -519,6 +531,7 @@ pub fn at_promote(size: Size) -> State {
     let mut state = outage(size, 150);
     declare(&mut state, 271);
     for second in 0..7 {
+        live(&mut state, 271 + second * 4, 271 + second * 4, &[Side::B]);
         lock_held(&mut state, 272 + second * 4);
         if second == 2 {
             override_fence(&mut state, 280);
@@ -538,10 +551,12 @@ fn out_more(state: &mut State, second: i64) {
 /// The same run, over.
 pub fn ended(size: Size) -> State {
     let mut state = at_promote(size);
-    for (n, second) in (0..7).zip([305_i64, 320, 360, 420, 440, 450, 455]) {
-        let _ = n;
+    for second in [305_i64, 320, 360, 420, 440, 450, 455] {
+        live(&mut state, second - 2, second - 2, &[Side::B]);
+        lock_held(&mut state, second - 1);
         step(&mut state, second);
     }
+    live(&mut state, 468, 468, &[Side::B]);
     recorded(&mut state, 460, Line::Ended { end: End::Done, reason: String::new() });
     update(&mut state, Event::Tick(at(470)));
     state
@@ -630,4 +645,33 @@ fn nodes() -> BTreeMap<String, Node> {
         node("gate", "approve", "Suspend", Phase::Running, Some(root), &[]),
     ];
     all.into_iter().map(|node| (node.id.clone(), node)).collect()
+}
+
+/// Starts the current step against a region that does not answer: nothing was sent, nothing can be proven.
+pub fn start_unreachable(state: &mut State, second: i64) {
+    live(state, second - 2, second - 2, &[Side::B]);
+    lock_held(state, second - 1);
+    let run = &state.run.as_ref().unwrap().run;
+    let (_, step, _) = run.current().unwrap();
+    let id = step.id.clone();
+    let effects: Vec<Effect> = match propose(run, &state.fleet, &facts(run, None)).next {
+        Next::Start { effects, .. } => effects,
+        other => panic!("{other:?}"),
+    };
+    let consent =
+        Consent::give(Tier::Confirm, &effects, &EffectHash::of(&effects), None, "", DRIVER, at(second)).unwrap();
+    let count = effects.len();
+    recorded(state, second, Line::StepStarted(Box::new(StepStarted {
+        step: id.clone(),
+        attempt: 1,
+        effects,
+        gates: Vec::new(),
+        consent,
+        unreachable: Some("us-central1 does not answer".into()),
+        mirrored: false,
+    })));
+    for index in 0..count {
+        let outcome = Outcome::NotSent { reason: "no connection in 5 s".into() };
+        recorded(state, second, Line::EffectEnded { step: id.clone(), index, outcome });
+    }
 }

@@ -14,6 +14,18 @@ pub struct Hint {
     pub words: &'static str,
 }
 
+/// Of several keys the one that is easiest to remember: a letter before a digit, a name before a held key.
+#[must_use]
+pub fn best(keys: Vec<String>) -> Option<String> {
+    let worth = |keys: &String| match keys.as_str() {
+        one if one.chars().all(char::is_alphabetic) && one.len() == 1 => 0,
+        one if one.chars().all(|c| c.is_ascii_digit()) => 2,
+        one if one.contains("ctrl-") => 3,
+        _ => 1,
+    };
+    keys.into_iter().min_by_key(worth)
+}
+
 impl State {
     /// The hints, the most useful first: what does not fit is left out from the end.
     #[must_use]
@@ -22,7 +34,7 @@ impl State {
         self.useful()
             .into_iter()
             .filter_map(|(action, words)| {
-                let keys = self.keymap.keys_for(mode, action).into_iter().next()?;
+                let keys = best(self.keymap.keys_for(mode, action))?;
                 Some(Hint { keys, words })
             })
             .collect()
@@ -34,7 +46,10 @@ impl State {
             Overlay::Palette(_) => {
                 return vec![(Action::Confirm, "run"), (Action::Complete, "complete"), (Action::Cancel, "close")];
             }
-            Overlay::Dialog(_) => return vec![(Action::Confirm, "yes, as written"), (Action::Cancel, "not now")],
+            Overlay::Dialog(dialog) => {
+                let yes = if dialog.field().is_some() { "send what is typed" } else { "yes, as written" };
+                return vec![(Action::Confirm, yes), (Action::Cancel, "not now")];
+            }
             Overlay::None => {}
         }
         let mut hints = Vec::new();
@@ -54,7 +69,9 @@ impl State {
                 if self.access == super::state::Access::MayWrite && self.selected_playbook().is_some() {
                     hints.push((Action::RunStep, "declare a run"));
                 }
-                hints.push((Action::PageDown, "more"));
+                if self.page.rows.len() > self.page_rows() {
+                    hints.push((Action::PageDown, "more"));
+                }
             }
             View::Run => hints.extend(self.run_hints()),
             View::Database | View::Metrics | View::Dns | View::Help => {}

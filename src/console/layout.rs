@@ -118,7 +118,7 @@ impl State {
         let holds = u16::from(!self.derived.readiness.blocks.is_empty());
         let alarms = u16::from(!self.derived.alarms.is_empty());
         let regions = 5.min(body);
-        let middle = (2 + holds + alarms).min(body.saturating_sub(regions + 1));
+        let middle = (3 + holds + alarms).min(body.saturating_sub(regions + 1));
         DenseOverview { regions, middle, runs: body.saturating_sub(regions + middle + 2) }
     }
 

@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn the_best_fit_comes_first() {
-        assert_eq!(typed("fail").offered[0].name, "playbook run failover");
+        assert_eq!(typed("fail").offered[0].name, "start-failover");
+        assert_eq!(typed("pb fail").offered[0].name, "playbook run failover");
         assert_eq!(typed("qui").offered[0].name, "quit");
         assert!(score("abc", "abd").is_none());
     }

@@ -99,6 +99,8 @@ pub struct Runs {
     pub cursor: usize,
     /// First row in sight.
     pub offset: usize,
+    /// Somebody has moved the selection; until then it stays on the first row, whichever that is.
+    moved: bool,
     window: usize,
     built: Option<((u64, u64), Timestamp)>,
     asked: BTreeMap<RowKey, Timestamp>,
@@ -145,7 +147,9 @@ impl Runs {
         }
         rows.sort_unstable_by(|a, b| order(sort, reverse, a, b));
         self.entries = rows.into_iter().map(|(side, key, _)| (side, key.clone())).collect();
-        if let Some(selected) = &self.selected {
+        if !self.moved {
+            self.select(0);
+        } else if let Some(selected) = &self.selected {
             match self.entries.iter().position(|entry| entry == selected) {
                 Some(at) => self.cursor = at,
                 // It is gone: what stands in its place now is selected.
@@ -169,6 +173,7 @@ impl Runs {
             self.window = 0;
         }
         self.select(to);
+        self.moved = to > 0;
     }
 
     /// Keeps the selection in sight, with `rows` in sight.

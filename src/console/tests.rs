@@ -1,1 +1,360 @@
+//! What keys may and may not do, on states made from observations.
 
+use super::action::Action;
+use super::dialog::Ask;
+use super::event::{Event, RunNews};
+use super::fixtures::*;
+use super::key::{Code, Key};
+use super::layout::Size;
+use super::state::{Access, Overlay, State};
+use super::view::View;
+use super::{Command, update};
+use crate::domain::fleet::happening::Weight;
+use crate::domain::freshness::Source;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::observation::{Change, Fact, Observation};
+use crate::domain::region::Side;
+use crate::domain::workflow::Phase;
+use proptest::prelude::*;
+
+fn keys() -> impl Strategy<Value = Key> {
+    prop_oneof![
+        4 => (32_u8..127).prop_map(|c| Key::char(char::from(c))),
+        2 => prop::sample::select(vec!['c', 'd', 'f', 'b', 'u', 'r', 'l', 'w', 'z', 'a', 'e']).prop_map(Key::ctrl),
+        5 => prop::sample::select(vec![
+            Code::Enter, Code::Esc, Code::Tab, Code::BackTab, Code::Backspace, Code::Delete, Code::Home, Code::End,
+            Code::PageUp, Code::PageDown, Code::Up, Code::Down, Code::Left, Code::Right, Code::F(1),
+        ]).prop_map(Key::plain),
+        3 => prop::sample::select(vec!['R', 'T', 'A', 'O', 'X', 'D', ':', '/', 'f', 'p']).prop_map(Key::char),
+    ]
+}
+
+/// What may happen to a console between two frames.
+#[derive(Debug, Clone)]
+enum Happening {
+    Key(Key),
+    Paste(String),
+    Tick(i64),
+    Painted,
+    Focus,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let one = prop_oneof![
+        10 => keys().prop_map(Happening::Key),
+        5 => Just(Happening::Painted),
+        1 => "us-east1|us-central1|a reason long enough|\\PC{0,20}".prop_map(Happening::Paste),
+        1 => (0_i64..5).prop_map(Happening::Tick),
+        1 => Just(Happening::Focus),
+    ];
+    prop::collection::vec(one, 1..120)
+}
+
+fn happen(state: &mut State, happening: Happening, clock: &mut i64) -> Vec<Command> {
+    update(state, match happening {
+        Happening::Key(key) => Event::Key(key),
+        Happening::Paste(text) => Event::Paste(text),
+        Happening::Painted => Event::Painted,
+        Happening::Focus => Event::FocusGained,
+        Happening::Tick(seconds) => {
+            *clock += seconds;
+            Event::Tick(at(*clock))
+        }
+    })
+}
+
+fn is_region_start(command: &Command) -> bool {
+    matches!(command, Command::Start { consent: Some(consent), .. } if consent.typed.is_some())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn read_only_never_asks_for_a_write(happenings in happenings(), with_run: bool) {
+        let mut state = fresh_with(SMALL, Access::ReadOnly, policy());
+        live(&mut state, 0, 4, &Side::BOTH);
+        if with_run {
+            // Even if the session says that this process drives.
+            declare(&mut state, 5);
+        }
+        let mut clock = 6;
+        for happening in happenings {
+            for command in happen(&mut state, happening, &mut clock) {
+                prop_assert!(!command.writes(), "{command:?}");
+            }
+            prop_assert!(!state.drives());
+            prop_assert!(!matches!(&state.overlay, Overlay::Dialog(dialog)
+                if !matches!(dialog.ask, Ask::Quit)), "a question about a write is open");
+        }
+    }
+
+    #[test]
+    fn nothing_but_the_typed_name_starts_what_cannot_be_undone(
+        chain in prop::collection::vec(prop::sample::select(vec!["enter", "y", "Y", "space", "R", "tab", "down"]), 1..80)
+    ) {
+        let mut state = at_promote(SMALL);
+        for keys in chain {
+            for command in press(&mut state, keys) {
+                prop_assert!(!is_region_start(&command), "{command:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_single_key_repeated_starts_anything_that_asks() {
+    let mut all: Vec<Key> = (32_u8..127).map(|c| Key::char(char::from(c))).collect();
+    all.extend((b'a'..=b'z').filter(|c| !b"him".contains(c)).map(|c| Key::ctrl(char::from(c))));
+    all.extend([Code::Enter, Code::Esc, Code::Tab, Code::Backspace, Code::Down, Code::F(1)].map(Key::plain));
+    for make in [|| at_promote(SMALL), || { let mut state = outage(SMALL, 60); declare(&mut state, 181); state }] {
+        for key in &all {
+            let mut state = make();
+            for _ in 0..12 {
+                for command in update(&mut state, Event::Key(*key)) {
+                    let writes = command.writes() && !matches!(command, Command::Finish);
+                    assert!(!writes, "{key} repeated asks for {command:?}");
+                }
+                update(&mut state, Event::Painted);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_typed_name_and_enter_start_it_once() {
+    let mut state = at_promote(SMALL);
+    assert_eq!(press(&mut state, "R"), [Command::DiscardInput]);
+    type_text(&mut state, "us-central1");
+    assert_eq!(press(&mut state, "enter"), []);
+    let note = state.dialog().and_then(|dialog| dialog.note.clone()).unwrap();
+    assert!(note.contains("\"us-central1\" is not us-east1"), "{note}");
+    press(&mut state, "ctrl-u");
+    type_text(&mut state, "us-east1");
+    let commands = press(&mut state, "enter");
+    assert!(matches!(&commands[..], [Command::Start { step, consent: Some(given) }]
+        if step == "promote" && given.typed.as_deref() == Some("us-east1")), "{commands:?}");
+    assert_eq!(state.overlay, Overlay::None);
+}
+
+#[test]
+fn what_was_typed_before_the_question_was_painted_is_thrown_away() {
+    let mut state = at_promote(SMALL);
+    update(&mut state, Event::Key(Key::char('R')));
+    type_text(&mut state, "us-east1");
+    update(&mut state, Event::Paste("us-east1".to_owned()));
+    assert_eq!(update(&mut state, Event::Key(Key::plain(Code::Enter))), []);
+    assert!(state.dialog().and_then(|dialog| dialog.field()).unwrap().is_empty());
+}
+
+#[test]
+fn effects_that_change_void_what_was_typed() {
+    let mut state = at_promote(SMALL);
+    press(&mut state, "R");
+    type_text(&mut state, "us-east1");
+    replica_moves(&mut state, 303);
+    let dialog = state.dialog().unwrap();
+    assert!(dialog.field().unwrap().is_empty());
+    assert!(dialog.note.as_ref().unwrap().contains("has changed"), "{:?}", dialog.note);
+    // Until the change has been painted, no key is taken.
+    assert_eq!(update(&mut state, Event::Key(Key::plain(Code::Enter))), []);
+    type_text(&mut state, "us-east1");
+    assert!(state.dialog().unwrap().field().unwrap().is_empty());
+}
+
+#[test]
+fn a_gate_that_holds_again_closes_the_question() {
+    let mut state = at_promote(SMALL);
+    press(&mut state, "R");
+    // The old primary is back and accepts writes.
+    live(&mut state, 304, 304, &Side::BOTH);
+    assert!(state.dialog().is_none());
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.weight == Weight::Warn));
+    press(&mut state, "R");
+    assert!(state.dialog().is_none());
+}
+
+#[test]
+fn keys_that_lead_to_an_effect_wait_after_the_focus_came_back() {
+    let mut state = at_promote(SMALL);
+    update(&mut state, Event::FocusGained);
+    press(&mut state, "R");
+    assert!(state.dialog().is_none());
+    update(&mut state, Event::Tick(at(303)));
+    press(&mut state, "R");
+    assert!(state.dialog().is_none(), "the guard ends 300 ms after the first tick, not with it");
+    update(&mut state, Event::Tick(at(304)));
+    press(&mut state, "R");
+    assert!(state.dialog().is_some());
+}
+
+#[test]
+fn an_override_takes_a_reason_and_the_right_person() {
+    // With break-glass off, the fence takes a second person.
+    let mut state = outage(SMALL, 150);
+    declare(&mut state, 271);
+    for second in 0..2 {
+        live(&mut state, 271 + second * 4, 271 + second * 4, &[Side::B]);
+        lock_held(&mut state, 272 + second * 4);
+        step(&mut state, 273 + second * 4);
+    }
+    let mut broken = policy();
+    broken.break_glass = true;
+    start_unreachable(&mut state, 281);
+    press(&mut state, "O");
+    let notice = state.notice.clone().unwrap().text;
+    assert!(state.dialog().is_none() && notice.contains("break_glass is off"), "{notice}");
+
+    state.fleet.policy = std::sync::Arc::new(broken);
+    press(&mut state, "O");
+    assert!(matches!(&state.dialog().unwrap().ask, Ask::Override { break_glass: true, .. }));
+    type_text(&mut state, "short");
+    assert_eq!(press(&mut state, "enter"), []);
+    type_text(&mut state, " but now long enough");
+    let commands = press(&mut state, "enter");
+    assert!(matches!(&commands[..], [Command::Override { gate, break_glass: true, .. }] if gate == "old-region-fenced"));
+}
+
+#[test]
+fn a_gate_that_nobody_may_override_asks_nothing() {
+    let mut state = at_promote(SMALL);
+    live(&mut state, 304, 304, &Side::BOTH);
+    lock_held(&mut state, 305);
+    press(&mut state, "O");
+    assert!(state.dialog().is_none());
+    assert!(state.notice.clone().unwrap().text.contains("may not be overridden by anybody"), "{:?}", state.notice);
+}
+
+#[test]
+fn quitting_asks_only_while_a_run_is_driven_and_never_aborts() {
+    let mut state = healthy(SMALL);
+    assert_eq!(press(&mut state, "q"), [Command::Quit]);
+    assert_eq!(press(&mut state, "ctrl-c"), [Command::Quit]);
+    let mut state = at_promote(SMALL);
+    assert_eq!(press(&mut state, "q"), [Command::DiscardInput]);
+    assert_eq!(press(&mut state, "esc"), []);
+    press(&mut state, "q");
+    assert_eq!(press(&mut state, "enter"), [Command::Detach, Command::Quit]);
+}
+
+#[test]
+fn escape_goes_back_and_never_quits() {
+    let mut state = healthy(SMALL);
+    for keys in ["w", "d", "m", "?", ":", "/", "w /"] {
+        press(&mut state, keys);
+        for _ in 0..6 {
+            assert!(!press(&mut state, "esc").contains(&Command::Quit));
+        }
+        assert_eq!(state.trail.here(), View::Overview);
+        assert_eq!(state.overlay, Overlay::None);
+    }
+}
+
+#[test]
+fn in_a_text_field_no_letter_is_a_command_and_paste_goes_nowhere_else() {
+    let mut state = healthy(SMALL);
+    press(&mut state, "/");
+    assert_eq!(type_text(&mut state, "q:RTAOXDf"), []);
+    assert_eq!(state.runs.filter.text, "q:RTAOXDf");
+    assert_eq!(state.runs.filter.complaint.as_deref(), Some("no field is called \"q\": region, ns, status"));
+    press(&mut state, "ctrl-u");
+    update(&mut state, Event::Paste("train\nllm\u{1b}[2J".to_owned()));
+    assert_eq!(state.runs.filter.text, "train llm [2J");
+    press(&mut state, "esc");
+    assert_eq!(state.runs.filter.text, "");
+    update(&mut state, Event::Paste("q".to_owned()));
+    assert!(state.notice.as_ref().unwrap().text.contains("ignored"));
+}
+
+#[test]
+fn the_selection_stays_with_its_run() {
+    let mut state = healthy(SMALL);
+    press(&mut state, "down down");
+    let selected = state.runs.selected.clone().unwrap();
+    assert_eq!(selected.1.name, "nightly-etl-1764");
+    let mut new = runs().remove(0);
+    new.0 = ObjectKey::new("ml", "brand-new");
+    new.1.created = at(120);
+    let fact = Fact::Runs(Change::Apply(new.0, new.1));
+    update(&mut state, Event::Observed(vec![Observation { source: Source::Kubernetes(Side::A), at: at(122), fact }]));
+    update(&mut state, Event::Tick(at(124)));
+    assert_eq!(state.runs.entries[0].1.name, "brand-new");
+    assert_eq!(state.runs.selected.as_ref(), Some(&selected));
+    assert_eq!(state.runs.entries[state.runs.cursor], selected);
+}
+
+#[test]
+fn a_filter_narrows_while_one_types_and_counts() {
+    let mut state = healthy(SMALL);
+    press(&mut state, "w /");
+    type_text(&mut state, "status:failed");
+    assert_eq!(state.runs.matching, 3);
+    assert_eq!(state.runs.counts.a.total, 45);
+    let failed = |state: &State| {
+        state.runs.entries.iter().all(|(side, key)| state.fleet.region(*side).runs.get(key).unwrap().phase == Phase::Failed)
+    };
+    assert!(failed(&state));
+    press(&mut state, "enter esc");
+    assert_eq!(state.runs.matching, 45, "escape clears the filter before it leaves the view");
+    assert_eq!(state.trail.here(), View::Workflows);
+}
+
+#[test]
+fn details_are_asked_for_what_is_in_sight_and_not_again_at_once() {
+    let mut state = healthy(SMALL);
+    let asked = |commands: Vec<Command>| {
+        commands.into_iter().filter_map(|c| if let Command::Details(rows) = c { Some(rows) } else { None }).flatten().count()
+    };
+    assert_eq!(asked(update(&mut state, Event::Tick(at(123)))), 0, "asked while it was fed");
+    assert_eq!(asked(update(&mut state, Event::Tick(at(140)))), 0, "the region is stale by then");
+    live(&mut state, 141, 141, &Side::BOTH);
+    let again = asked(update(&mut state, Event::Tick(at(145))));
+    assert!(again == 5 || again == 0, "{again}");
+}
+
+#[test]
+fn palette_goes_to_the_question_and_never_asks_it_itself() {
+    let mut state = at_promote(SMALL);
+    press(&mut state, "o");
+    let commands = type_palette(&mut state, "run-step");
+    assert_eq!(commands, []);
+    assert!(state.dialog().is_none());
+    assert_eq!(state.trail.here(), View::Run);
+    assert!(state.notice.as_ref().unwrap().text.contains("press R"));
+    let mut state = healthy(SMALL);
+    type_palette(&mut state, "playbook run fence");
+    assert_eq!(state.selected_playbook().unwrap().name, "fence");
+    assert!(matches!(&type_palette(&mut state, "wf train-llm-8k2")[..], [Command::OpenRun { side: Side::A, .. }]));
+    assert_eq!(press(&mut state, "esc"), [Command::CloseRun]);
+}
+
+#[test]
+fn a_run_is_declared_only_by_a_second_key() {
+    let mut state = outage(SMALL, 60);
+    press(&mut state, "f");
+    assert_eq!(state.trail.here(), View::Playbooks);
+    assert_eq!(press(&mut state, "R R R y space"), [Command::DiscardInput]);
+    assert_eq!(press(&mut state, "enter"), [Command::StartRun { playbook: "failover".to_owned() }]);
+}
+
+#[test]
+fn trouble_stops_the_run_loudly_until_it_is_taken_up_again() {
+    let mut state = at_promote(SMALL);
+    update(&mut state, Event::Run(RunNews::Trouble("the journal can not be written: disk full".to_owned())));
+    assert!(matches!(state.turn(), super::guide::Turn::Stands(_)));
+    press(&mut state, "R");
+    assert!(matches!(&state.dialog().unwrap().ask, Ask::Resume { .. }));
+    assert!(matches!(&press(&mut state, "enter")[..], [Command::ResumeRun { .. }]));
+}
+
+#[test]
+fn every_key_of_a_hint_does_something() {
+    for make in [healthy as fn(Size) -> State, at_promote, ended, tree] {
+        let state = make(WIDE);
+        for hint in state.hints() {
+            let keys: Vec<Key> = super::key::parse_chord(&hint.keys).unwrap();
+            let found = state.keymap.lookup(state.mode(), &keys);
+            assert!(matches!(found, super::keymap::Lookup::Action(action) if action != Action::Redraw), "{hint:?}");
+        }
+    }
+}

@@ -23,7 +23,7 @@ impl Timeline {
     /// Cuts the window out again. Whoever has scrolled back keeps looking at the same lines while new ones come.
     pub fn refresh(&mut self, fleet: &Fleet, rows: usize) {
         let passes = |line: &&Happening| {
-            let region = line.side.map_or("both", |side| fleet.name(side));
+            let region = line.side.map_or("", |side| fleet.name(side));
             self.filter.is_empty() || self.filter.passes_line(region, &line.text)
         };
         let matching = fleet.happenings.iter().filter(passes).count();

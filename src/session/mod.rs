@@ -5,6 +5,7 @@ pub mod console;
 pub mod ladder;
 pub mod memory;
 pub mod picture;
+pub mod pod_metrics;
 pub mod run;
 pub mod setup;
 pub mod sources;

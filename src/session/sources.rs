@@ -1,12 +1,14 @@
 //! Starts every observer. Each is a task that keeps itself alive; all of them end when nobody listens any more. None of
 //! them has a client that could write: those are built in `world`, for a run alone.
 
+use super::pod_metrics::PodMetrics;
 use super::setup::Setup;
 use crate::adapters::kubernetes::{self, Observe, Wanted};
 use crate::adapters::{dns, postgres, prometheus};
 use crate::domain::fleet::Fleet;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -83,14 +85,9 @@ fn region(
     let intervals = setup.endpoints.intervals;
     let (monitor, operator) = (endpoints.database.clone(), endpoints.operator.clone());
     tasks.spawn(postgres::observe(side, monitor, operator, intervals, out.clone(), hurry.subscribe()));
-    tasks.spawn(prometheus::observe(
-        side,
-        endpoints.metrics.clone(),
-        None,
-        intervals,
-        out.clone(),
-        replicas.subscribe(),
-    ));
+    let proxy: Arc<dyn prometheus::PodProxy> = Arc::new(PodMetrics::new(endpoints.clone(), intervals.timeout));
+    let metrics = endpoints.metrics.clone();
+    tasks.spawn(prometheus::observe(side, metrics, Some(proxy), intervals, out.clone(), replicas.subscribe()));
     tasks.spawn(kubernetes::observe(Observe {
         endpoints,
         side,

@@ -59,7 +59,9 @@ fn axis(buf: &mut Buffer, area: Rect, plot: Rect, most: &str, zero: &str, look: 
     let style = look.role(Role::Dim);
     let columns = usize::from(AXIS - 1);
     let label = |text: &str| format!("{text:>columns$}");
-    if plot.height > 1 {
+    if most == zero {
+        buf.set_stringn(area.x, plot.bottom() - 1, label(zero), columns, style);
+    } else if plot.height > 1 {
         buf.set_stringn(area.x, plot.y, label(most), columns, style);
         buf.set_stringn(area.x, plot.bottom() - 1, label(zero), columns, style);
     } else {

@@ -16,8 +16,15 @@ pub fn paint(buf: &mut Buffer, body: Rect, state: &State, dialog: &Dialog, look:
     let list = if state.trail.here() == View::Run { state.step_list_columns().min(body.width) } else { 0 };
     let height = state.dialog_height().min(body.height);
     let area = Rect { x: body.x + list, y: body.bottom() - height, width: body.width - list, height };
+    let step = match &dialog.ask {
+        Ask::Consent { step, .. } => state.run.as_ref().and_then(|followed| {
+            let (step, _) = followed.run.step(step)?;
+            Some(format!(" · {}", followed.run.words(&step.title)))
+        }),
+        _ => None,
+    };
     let (title, frame) = match &dialog.ask {
-        Ask::Consent { tier: Tier::Region, .. } => ("consent, by the region's name", Frame::Danger),
+        Ask::Consent { tier: Tier::Region, .. } => ("consent by name", Frame::Danger),
         Ask::Consent { .. } => ("consent", Frame::Focus),
         Ask::Override { break_glass: true, .. } => ("override, BREAK-GLASS", Frame::Danger),
         Ask::Override { .. } => ("override", Frame::Danger),
@@ -29,7 +36,7 @@ pub fn paint(buf: &mut Buffer, body: Rect, state: &State, dialog: &Dialog, look:
         Ask::Quit => ("quit", Frame::Focus),
     };
     clear(buf, area, look);
-    let room = look.pane(buf, area, &Row::of(title, Tone::Strong), frame);
+    let room = look.pane(buf, area, &Row::of(title, Tone::Strong).say(step.unwrap_or_default()), frame);
     let rows = state.dialog_rows(state.dialog_columns());
     // Where there is no room for all of it, its end is kept: the field, and how to say no.
     let skip = rows.len().saturating_sub(usize::from(room.height));

@@ -1,7 +1,7 @@
 //! The first line: where I am, how fresh each server's answers are, who I am and whether I may write, the time. And the
 //! line of the run, which stands in every view.
 
-use super::glyphs;
+use super::glyphs::{self, GlyphSet};
 use super::look::Look;
 use super::theme::Role;
 use crate::console::guide::Turn;
@@ -107,7 +107,7 @@ fn sources(state: &State, look: &Look<'_>) -> Row {
             .add(cut(state.fleet.name(side), room), Tone::Region(side))
             .then(source(state, look, Source::Kubernetes(side)))
             .then(source(state, look, Source::Database(side)))
-            .say("   ");
+            .say(if state.size.form() == Form::Wide { "   " } else { "  " });
     }
     if state.fleet.policy.dns.is_some() {
         // The word of a source without a region stands alone.
@@ -122,9 +122,9 @@ fn source(state: &State, look: &Look<'_>, source: Source) -> Row {
     let health = state.fleet.health(source);
     let fresh = health.freshness(state.fleet.now);
     let (tone, text) = match fresh {
-        Freshness::Live(span) => (Tone::Good, age(span)),
-        Freshness::Late(span) => (Tone::Warn, age(span)),
-        Freshness::Stale(span) => (Tone::Bad, age(span)),
+        Freshness::Live(span) => (Tone::Good, short(span)),
+        Freshness::Late(span) => (Tone::Warn, short(span)),
+        Freshness::Stale(span) => (Tone::Bad, short(span)),
         Freshness::Blind => {
             let refused = health.error.as_ref().is_some_and(crate::domain::freshness::SourceError::refused);
             let asked = health.error.is_some();
@@ -143,13 +143,30 @@ fn source(state: &State, look: &Look<'_>, source: Source) -> Row {
     };
     // Not asked yet is not refused.
     let mark = if tone == Tone::Unknown { glyphs::UNKNOWN } else { glyphs::freshness(fresh) };
-    let text = if tone == Tone::Unknown { String::new() } else { format!(" {text:<3}") };
+    // ASCII marks are words; an age alone says that all is well.
+    let mark = match (look.set, fresh) {
+        (GlyphSet::Ascii, Freshness::Live(_)) => "",
+        _ => look.mark(mark),
+    };
+    let gap = if mark.is_empty() { "" } else { " " };
+    let text = if tone == Tone::Unknown { String::new() } else { format!("{gap}{text:<3}") };
     Row::new()
         .say(" ")
         .dim(source.word())
         .say(" ")
-        .add(look.mark(mark), tone)
+        .add(mark, tone)
         .add(text, if matches!(fresh, Freshness::Live(_)) { Tone::Dim } else { tone })
+}
+
+/// An age in at most three columns up to a hundred days, so that the line does not jump.
+fn short(span: std::time::Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..=59 => format!("{seconds}s"),
+        60..=3599 => format!("{}m", seconds / 60),
+        3600..=86_399 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
 }
 
 /// The number of alarms, for where there is no room for the alarms themselves.
@@ -170,7 +187,7 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     let run = &followed.run;
     buf.set_style(area, look.role(if followed.trouble.is_some() { Role::Bad } else { Role::Banner }));
     let spent = clock(since(run.t0(), state.fleet.now));
-    let target = clock(state.fleet.policy.rto_target);
+    let target = age(state.fleet.policy.rto_target);
     let place = match run.current() {
         Some((at, step, _)) => format!("step {} of {} {}", at + 1, run.steps.len(), step.id),
         None => "all steps behind".to_owned(),

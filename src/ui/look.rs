@@ -204,14 +204,25 @@ impl Look<'_> {
         };
         Block::bordered().border_set(set).border_style(self.role(role)).render(area, buf);
         if !title.0.is_empty() {
-            let has_right = title.0.contains(&Piece::Fill);
-            let padded = Row::new().say(" ").then(title.clone()).say(" ");
-            let needed: usize = self.pieces(&padded.0).iter().map(|(text, _)| width(text)).sum();
-            let room = area.width - 2;
-            let wide = if has_right { room } else { room.min(u16::try_from(needed).unwrap_or(room)) };
-            self.row(buf, Rect { x: area.x + 1, width: wide, height: 1, ..area }, &padded);
+            let at = title.0.iter().position(|piece| *piece == Piece::Fill).unwrap_or(title.0.len());
+            let (left, right) = title.0.split_at(at);
+            let taken = self.caption(buf, Rect { x: area.x + 1, width: area.width - 2, ..area }, left, false);
+            self.caption(buf, Rect { x: area.x + 1 + taken, width: area.width - 2 - taken, ..area }, right, true);
         }
         Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 }
+    }
+
+    /// Words in a frame's upper edge, a blank at either end. What is returned are the columns that they took.
+    fn caption(&self, buf: &mut Buffer, area: Rect, pieces: &[Piece], right: bool) -> u16 {
+        let needed: usize = self.pieces(pieces).iter().map(|(text, _)| width(text)).sum();
+        if needed == 0 {
+            return 0;
+        }
+        let wide = u16::try_from(needed + 2).unwrap_or(area.width).min(area.width);
+        let x = if right { area.right() - wide } else { area.x };
+        let row = Row(pieces.iter().filter(|piece| **piece != Piece::Fill).cloned().collect());
+        self.row(buf, Rect { x, width: wide, height: 1, ..area }, &Row::new().say(" ").then(row).say(" "));
+        wide
     }
 
     /// A rule across.

@@ -8,7 +8,7 @@ use crate::console::runs::window_start;
 use crate::console::state::State;
 use crate::console::view::View;
 use crate::domain::since;
-use crate::domain::units::clock;
+use crate::domain::units::{age, clock};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -73,7 +73,7 @@ fn paint_list(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
             let run = &followed.run;
             let until = run.ended.as_ref().map_or(state.fleet.now, |(_, at, _)| *at);
             let spent = clock(since(run.t0(), until));
-            let title = format!("{} · {spent} of {}", run.declared.playbook.name, clock(state.fleet.policy.rto_target));
+            let title = format!("{} · {spent} of {}", run.declared.playbook.name, age(state.fleet.policy.rto_target));
             (title, step_rows(state), followed.step_in_sight())
         }
         _ => ("playbooks".to_owned(), playbooks(state), Some(state.playbook)),
@@ -112,7 +112,7 @@ fn progress(state: &State) -> Row {
         (None, None) => "all steps behind".to_owned(),
         (Some(_), _) => "over".to_owned(),
     };
-    let mut row = Row::new().say(format!(" {spent} of {}   {place}   ", clock(state.fleet.policy.rto_target)));
+    let mut row = Row::new().say(format!(" {spent} of {}   {place}   ", age(state.fleet.policy.rto_target)));
     for step in step_rows(state) {
         row.0.extend(step.0.into_iter().take(1));
     }

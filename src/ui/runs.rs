@@ -57,6 +57,14 @@ fn title(state: &State) -> Row {
             count(runs.matching_unfinished as u64)
         ));
     }
+    for side in Side::BOTH {
+        let region = state.fleet.region(side);
+        let fresh = region.table_freshness(&region.runs, state.fleet.now);
+        if let (false, Some(at)) = (fresh.usable(), region.runs.as_of()) {
+            let from = if region.runs.remembered.is_some() { "from notes of" } else { "as of" };
+            row = row.add(format!(" · {} {from} {}", region.name, moment(at, state.fleet.now)), Tone::Old);
+        }
+    }
     if state.held { row.add(" · order HELD", Tone::Warn) } else { row }
 }
 
@@ -169,7 +177,7 @@ fn paint_row(
     cell(state.fleet.name(*side), columns.region, tone(look.tone(Tone::Region(*side))));
     cell(&key.namespace, columns.namespace, tone(look.role(Role::Dim)));
     cell(&key.name, columns.name, tone(Style::default()));
-    let (status, style) = status(run, look);
+    let (status, style) = status(run, old, look);
     cell(&status, STATUS, tone(style));
     let progress = run.detail.as_ref().map_or("", |detail| detail.progress.as_str());
     cell(
@@ -186,7 +194,16 @@ fn paint_row(
 }
 
 /// Sign and word of a run's phase, as Argo draws them.
-fn status(run: &RunRow, look: &Look<'_>) -> (String, Style) {
+fn status(run: &RunRow, old: bool, look: &Look<'_>) -> (String, Style) {
+    if old && !run.phase.finished() {
+        // What it was, not what it is: its own sign says so where there is no colour.
+        let word = run.phase.word();
+        let text = match look.set {
+            GlyphSet::Unicode => format!("{} {word}", look.mark(glyphs::STALE)),
+            GlyphSet::Ascii => format!("{word}?"),
+        };
+        return (text, look.role(Role::Stale));
+    }
     let suspended = run.detail.as_ref().is_some_and(|detail| detail.suspended) && !run.phase.finished();
     if suspended {
         return (with_word(glyphs::SUSPENDED, "Suspend", look), look.role(Role::Pending));

@@ -56,7 +56,7 @@ fn forty_seconds_into_an_outage() {
 fn at_the_promotion_with_its_question_open() {
     at_each_size("promote", |size| {
         let mut state = at_promote(size);
-        press(&mut state, "p R");
+        press(&mut state, "R");
         type_text(&mut state, "us-e");
         state
     });
@@ -80,7 +80,7 @@ fn every_view() {
         (":", "palette"),
     ] {
         for size in [SMALL, WIDE] {
-            let mut state = healthy(size);
+            let mut state = if what == "timeline" { outage(size, 40) } else { healthy(size) };
             press(&mut state, keys);
             insta::assert_snapshot!(format!("view-{what}@{}", name(size)), screen(&state, GlyphSet::Unicode));
         }
@@ -139,10 +139,8 @@ fn while_a_run_is_driven_every_view_says_so() {
 #[ignore = "for looking at"]
 fn frames() {
     let mut promote = at_promote(WIDE);
-    press(&mut promote, "p R");
-    for state in
-        [fresh(SMALL), healthy(WIDE), healthy(SMALL), outage(WIDE, 40), outage(SMALL, 40), promote, ended(WIDE)]
-    {
+    press(&mut promote, "R");
+    for state in [fresh(SMALL), healthy(WIDE), healthy(SMALL), outage(WIDE, 40), outage(SMALL, 40), promote, ended(WIDE)] {
         println!("{}", screen(&state, GlyphSet::Unicode));
     }
 }

@@ -49,7 +49,7 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
 
 /// `14:01:40 ▲ warn  us-central1  run … failed`.
 pub fn happening(state: &State, line: &Happening) -> Row {
-    let region = line.side.map_or("both", |side| state.fleet.name(side));
+    let region = line.side.map_or("", |side| state.fleet.name(side));
     let region_tone = line.side.map_or(Tone::Dim, Tone::Region);
     let row = Row::new().dim(format!("{} ", moment(line.at, state.fleet.now)));
     weighty(row, line.weight).add(pad(region, region_width(state)), region_tone).say("  ").say(&*line.text)

@@ -100,6 +100,9 @@ fn above(state: &State, side: Side, run: &OpenRun, look: &Look<'_>) -> Vec<Row> 
 
 const DURATION: usize = 9;
 
+/// Columns from which on there is room for templates.
+const TEMPLATES: usize = 100;
+
 fn paint_nodes(buf: &mut Buffer, area: Rect, state: &State, run: &OpenRun, look: &Look<'_>) {
     if area.height == 0 {
         return;
@@ -117,7 +120,8 @@ fn paint_nodes(buf: &mut Buffer, area: Rect, state: &State, run: &OpenRun, look:
     };
     let total = usize::from(area.width);
     let name = (total * 2 / 5).clamp(20, 60);
-    let head = format!("{}  {:<13}{:>DURATION$}  {:<13}MESSAGE", pad("NODE", name), "STATUS", "DURATION", "TEMPLATE");
+    let template = if total < TEMPLATES { "" } else { "TEMPLATE     " };
+    let head = format!("{}  {:<13}{:>DURATION$}  {template}MESSAGE", pad("NODE", name), "STATUS", "DURATION");
     buf.set_stringn(area.x, area.y, head, total, look.role(Role::Header));
     let below = Rect { y: area.y + 1, height: area.height - 1, ..area };
     for (at, line) in state.tree.in_sight(usize::from(below.height)).iter().enumerate() {
@@ -146,6 +150,7 @@ fn paint_node(
     // The first level stands under the root; the root itself has no branch.
     for bar in line.bars.iter().skip(1) {
         prefix.push_str(if *bar { signs.bar } else { signs.gap });
+        prefix.push(' ');
     }
     if !line.bars.is_empty() {
         prefix.push_str(if line.last { signs.last } else { signs.branch });
@@ -170,12 +175,15 @@ fn paint_node(
     put(&pad(&with_word(mark, word, look), 12), 13, style);
     let took = node.started.map(|at| clock(since(at, node.finished.unwrap_or(now)))).unwrap_or_default();
     put(&format!("{took:>DURATION$}  "), DURATION + 2, look.role(Role::Dim));
-    put(&pad(&node.template, 12), 13, look.role(Role::Dim));
+    if usize::from(place.width) >= TEMPLATES {
+        put(&pad(&node.template, 12), 13, look.role(Role::Dim));
+    }
     put(&message(node), usize::MAX, Style::default());
 }
 
 fn message(node: &Node) -> String {
-    let code = node.exit_code.as_ref().filter(|code| *code != "0").map(|code| format!("exit {code}"));
+    let code = node.exit_code.as_ref().filter(|code| *code != "0" && !node.message.contains(&**code));
+    let code = code.map(|code| format!("exit {code}"));
     let host = node.host.as_ref().map(|host| format!("on {host}")).filter(|_| node.phase == Phase::Running);
     let parts = [code, host, Some(node.message.clone()).filter(|text| !text.is_empty())];
     parts.into_iter().flatten().collect::<Vec<_>>().join("  ")

@@ -12,7 +12,7 @@ use crate::domain::since;
 use crate::domain::units::{Bytes, age, count, fine};
 use std::time::Duration;
 
-const LABEL: usize = 13;
+const LABEL: usize = 14;
 
 /// A cell: words and what they mean.
 type Cell = (String, Tone);
@@ -33,9 +33,10 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     table.add("archive", fleet.regions.map(|_, region| archive(state, region)));
     table.add("newest", fleet.regions.map(|_, region| newest(state, region)));
     table.add("operator", fleet.regions.map(|side, region| operator(state, side, region)));
-    let mut rows = table.rows;
-    rows.push(Row::new());
+    let mut rows = Vec::new();
     between(state, columns, &mut rows);
+    rows.push(Row::new());
+    rows.extend(table.rows);
     for side in Side::BOTH {
         senders(state, side, &mut rows);
     }
@@ -249,7 +250,7 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
     let spark = u16::try_from(columns.saturating_sub(LABEL + 30).min(60)).unwrap_or(20);
     let values = |series: &crate::domain::metrics::Series| series.points().map(|point| point.1).collect::<Vec<f64>>();
     let in_time = |behind: Option<Bytes>| {
-        let rate = from.log_rate().filter(|rate| *rate > 1.0)?;
+        let rate = from.log_rate().filter(|rate| *rate > 1.0 && behind.is_some_and(|bytes| bytes.0 > 0))?;
         #[allow(clippy::cast_precision_loss)]
         let seconds = behind?.0 as f64 / rate;
         Duration::try_from_secs_f64(seconds).ok().map(|span| format!(" = {} of log", fine(span)))

@@ -28,8 +28,7 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
         Ask::Override { gate, says, break_glass, field } => {
             page.signed((Sign::Block, Tone::Bad), &format!("{gate}: {says}"), Tone::Plain, "");
             if *break_glass {
-                let text =
-                    "BREAK-GLASS: this asks for a second person, and you would override it ALONE. The report says so.";
+                let text = "BREAK-GLASS: this asks for a second person, and you would override it ALONE. The report says so.";
                 page.inset_none(text, Tone::Danger);
             }
             page.inset_none("It goes on record with your name and is never shown as passed.", Tone::Plain);
@@ -40,10 +39,7 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
             page.inset_none(what, Tone::Plain);
         }
         Ask::Abort { field } => {
-            page.inset_none(
-                "End the run where it stands? Nothing is undone by that, and what was sent stays sent.",
-                Tone::Strong,
-            );
+            page.inset_none("End the run where it stands? Nothing is undone by that, and what was sent stays sent.", Tone::Strong);
             typed(&format!("Why, {REASON_CHARS_MIN} characters or more:"), field, &mut page);
         }
         Ask::Detach => {
@@ -51,10 +47,7 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
         }
         Ask::Quit => {
             page.inset_none("A run is driven from here.", Tone::Strong);
-            page.inset_none(
-                "Leaving detaches from it: it stays open and is not aborted; anyone may take it over.",
-                Tone::Plain,
-            );
+            page.inset_none("Leaving detaches from it: it stays open and is not aborted; anyone may take it over.", Tone::Plain);
         }
     }
     if let Some(note) = &dialog.note {
@@ -74,10 +67,7 @@ fn direction(state: &State) -> String {
 fn resume(state: &State, id: &str, page: &mut Writer) {
     let Some(followed) = &state.run else { return };
     page.inset_none(&format!("Take run {id} up and drive it from here?"), Tone::Strong);
-    page.inset_none(
-        &format!("Driven last by {}. While that driver lives, this is refused.", followed.run.driver),
-        Tone::Plain,
-    );
+    page.inset_none(&format!("Driven last by {}. While that driver lives, this is refused.", followed.run.driver), Tone::Plain);
     page.inset_none("A step that was started then reads uncertain until it is observed.", Tone::Plain);
 }
 
@@ -91,13 +81,13 @@ fn consent(
 ) {
     let Some((plan, _)) = state.run.as_ref().and_then(|followed| followed.run.step(step)) else { return };
     let words = |text: &str| state.run.as_ref().map_or_else(String::new, |followed| followed.run.words(text));
+    page.push(Row::of("It will send", Tone::Strong).fill().dim(format!("consent {}", shown.short())));
     let effects: &[Effect] = match state.derived.proposal.as_ref().map(|proposal| &proposal.next) {
         Some(Next::Start { effects, .. } | Next::Again { effects, .. }) => effects,
         _ => &[],
     };
     let name = |side: Side| state.fleet.name(side).to_owned();
     let lines: Vec<String> = effects.iter().flat_map(|effect| effect.requests(name)).collect();
-    page.push(Row::of(words(&plan.title), Tone::Strong).fill().dim(format!("consent {}", shown.short())));
     for line in lines.iter().take(REQUESTS_MAX) {
         page.inset(line, Tone::Plain);
     }
@@ -125,8 +115,7 @@ fn typed(label: &str, field: &Field, page: &mut Writer) {
 /// How to say yes and no, with the live keys.
 fn ways(state: &State, dialog: &Dialog) -> Row {
     let mode = state.mode();
-    let key =
-        |action: Action| state.keymap.keys_for(mode, action).into_iter().next().unwrap_or_else(|| "no key".to_owned());
+    let key = |action: Action| crate::console::hints::best(state.keymap.keys_for(mode, action)).unwrap_or_else(|| "no key".to_owned());
     if !dialog.painted && dialog.note.is_some() {
         return Row::new().dim("look again; keys are taken in a moment");
     }

@@ -9,6 +9,9 @@ use crate::domain::policy::DnsPolicy;
 use crate::domain::region::Side;
 use crate::domain::units::age;
 
+/// Columns from which on there is room for serials.
+const SERIALS: usize = 90;
+
 pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     let fleet = &state.fleet;
     let Some(policy) = &fleet.policy.dns else {
@@ -42,7 +45,8 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
         rows.push(Row::new().add(format!("below: as of {}; now {error}", moment(known.at, fleet.now)), Tone::Warn));
     }
     rows.push(Row::new());
-    let head = format!("{:<14}{:<24}{:<22}{:>7}  {:<11}MEANS", "KIND", "SERVER", "ANSWER", "TTL", "SERIAL");
+    let serial = if columns < SERIALS { "" } else { "SERIAL" };
+    let head = format!("{:<10}{:<24}{:<18}{:>7}  {}{serial}", "KIND", "SERVER", "ANSWER", "TTL", means("MEANS", columns, 18));
     rows.push(Row::of(head, Tone::Strong));
     for answer in &known.value.answers {
         rows.push(line(state, policy, answer, old, columns));
@@ -71,26 +75,32 @@ fn verdict(state: &State, policy: &DnsPolicy, old: bool) -> Row {
     }
 }
 
+/// What stands before the serial is filled up only where there is one.
+fn means(name: &str, columns: usize, wide: usize) -> String {
+    if columns < SERIALS { name.to_owned() } else { pad(name, wide) }
+}
+
 fn line(state: &State, policy: &DnsPolicy, answer: &DnsAnswer, old: bool, columns: usize) -> Row {
     let kind = match answer.kind {
-        ServerKind::Authoritative => "authoritative",
+        ServerKind::Authoritative => "zone",
         ServerKind::Resolver => "resolver",
     };
     let tone = if old { Tone::Old } else { Tone::Plain };
-    let row = Row::new().dim(format!("{kind:<14}")).add(pad(&answer.server, 23), tone).say(" ");
+    let row = Row::new().dim(format!("{kind:<10}")).add(pad(&answer.server, 23), tone).say(" ");
     let (addresses, ttl) = match &answer.result {
         Ok(found) => found,
         Err(why) => {
-            let why = crate::console::row::cut(why, columns.saturating_sub(42));
+            let why = crate::console::row::cut(why, columns.saturating_sub(38));
             return row.sign(Sign::Unknown, Tone::Warn).add(format!(" {why}"), Tone::Warn);
         }
     };
     let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let list = if list.is_empty() { "no address".to_owned() } else { list };
-    let serial = answer.serial.map_or_else(|| "–".to_owned(), |serial| serial.to_string());
-    let row = row.add(format!("{}{:>8}  {}", pad(&list, 21), age(*ttl), pad(&serial, 11)), tone);
-    match policy.meaning(addresses) {
-        Some(side) => row.add(state.fleet.name(side), Tone::Region(side)),
-        None => row.sign(Sign::Warn, Tone::Warn).add(" neither", Tone::Warn),
-    }
+    let row = row.add(format!("{}{:>8}  ", pad(&list, 17), age(*ttl)), tone);
+    let row = match policy.meaning(addresses) {
+        Some(side) => row.add(means(state.fleet.name(side), columns, 18), Tone::Region(side)),
+        None => row.sign(Sign::Warn, Tone::Warn).add(means(" neither", columns, 17), Tone::Warn),
+    };
+    let serial = answer.serial.filter(|_| columns >= SERIALS);
+    row.add(serial.map_or_else(String::new, |serial| serial.to_string()), tone)
 }

@@ -4,7 +4,7 @@ use super::step::Writer;
 use super::words::{many, moment};
 use crate::console::row::{Piece, Row, Sign, Tone};
 use crate::console::state::State;
-use crate::domain::units::clock;
+use crate::domain::units::{age, clock};
 use crate::playbook::figures::Figures;
 use crate::playbook::record::End;
 use crate::playbook::run::Run;
@@ -18,7 +18,7 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
         return (String::new(), Vec::new());
     };
     let run = &followed.run;
-    let target = clock(state.fleet.policy.rto_target);
+    let target = age(state.fleet.policy.rto_target);
     let word = match figures.end {
         Some(End::Done) => "DONE",
         Some(End::Aborted) => "ABORTED",
@@ -54,7 +54,7 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
 
 fn bars(figures: &Figures, page: &mut Writer) {
     let parts = [
-        ("detect", figures.detect, "first failed probe to the declaration"),
+        ("detect", figures.detect, "until it was declared"),
         ("decide", figures.decide, "waiting for a person"),
         ("execute", figures.execute, "steps that do"),
         ("verify", figures.verify, "steps that prove"),

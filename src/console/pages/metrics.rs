@@ -140,9 +140,6 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for side in Side::BOTH {
         let region = state.fleet.region(side);
-        if side == Side::B {
-            rows.push(Row::new());
-        }
         rows.push(head(state, side));
         for chart in Chart::ALL {
             let (text, tone) = newest(state, side, chart);

@@ -35,11 +35,11 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
     }
     let history = state.history.takes.get(&playbook.name);
     let takes = match history {
-        Some(span) => format!("{} in the last run; target {}", clock(*span), clock(state.fleet.policy.rto_target)),
+        Some(span) => format!("{} in the last run; target {}", clock(*span), age(state.fleet.policy.rto_target)),
         None => format!(
             "about {} of steps, by the playbook, and your decisions; target {}",
             clock(playbook.expect()),
-            clock(state.fleet.policy.rto_target)
+            age(state.fleet.policy.rto_target)
         ),
     };
     page.labelled("takes", &takes, Tone::Plain);

@@ -7,7 +7,7 @@ use crate::console::state::{Followed, State};
 use crate::domain::effect::{Effect, Outcome};
 use crate::domain::since;
 use crate::domain::units::{age, clock};
-use crate::gates::OverrideBy;
+use crate::gates::{OverrideBy, Verdict};
 use crate::playbook::consent::Tier;
 use crate::playbook::propose::{GateLine, Next};
 use crate::playbook::run::{StepRun, StepState};
@@ -96,11 +96,13 @@ pub(super) fn rows(state: &State, at: usize, columns: usize) -> (String, bool, V
     let mut page = Writer { columns, rows: Vec::new() };
     page.push(Row::of(run.words(&step.title), Tone::Strong));
     if current {
-        now(state, &mut page);
+        // While the question is open, it says itself what to press.
+        if state.dialog().is_none() {
+            now(state, &mut page);
+        }
     } else {
         past(slot, &mut page);
     }
-    page.blank();
     page.labelled("why", &run.words(&step.why), Tone::Plain);
     gates(state, slot, current, &mut page);
     requests(state, slot, current, &mut page);
@@ -172,7 +174,7 @@ fn now(state: &State, page: &mut Writer) {
     use crate::console::action::Action;
     let key = |action: Action| {
         let mode = crate::console::view::View::Run.mode();
-        state.keymap.keys_for(mode, action).into_iter().next().unwrap_or_else(|| "no key".to_owned())
+        crate::console::hints::best(state.keymap.keys_for(mode, action)).unwrap_or_else(|| "no key".to_owned())
     };
     let (text, tone) = match state.turn() {
         Turn::ReadOnly => ("this console is READ-ONLY: it watches".to_owned(), Tone::Warn),
@@ -222,7 +224,10 @@ fn gates(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
         }
         page.blank();
         page.head("gates");
-        for line in proposal.gates.iter().chain(unprovable) {
+        // What a tired reader must see comes first: what holds, what was passed over, what warns.
+        let mut lines: Vec<&GateLine> = proposal.gates.iter().chain(unprovable).collect();
+        lines.sort_by_key(|line| weight(line));
+        for line in lines {
             gate(state, line, page);
         }
     } else if let Some(started) = slot.started.as_ref().filter(|started| !started.gates.is_empty()) {
@@ -232,6 +237,16 @@ fn gates(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
         for finding in &started.gates {
             page.signed(verdict(finding.answer.verdict), &finding.answer.text, Tone::Plain, &finding.gate);
         }
+    }
+}
+
+fn weight(line: &GateLine) -> u8 {
+    match line.finding.answer.verdict {
+        Verdict::Block | Verdict::Unknown if line.overridden.is_some() => 1,
+        Verdict::Block | Verdict::Unknown => 0,
+        Verdict::Warn => 2,
+        Verdict::Pass => 3,
+        Verdict::Moot => 4,
     }
 }
 

@@ -57,17 +57,16 @@ pub fn flow(state: &State, way: Direction, columns: u16) -> Row {
     let (word, word_tone) = word(following);
     let rightwards = way.to == Side::B;
     let broken = fleet.region(way.from).live_database(fleet.now).is_none();
-    let room = usize::from(columns).saturating_sub(word.len() + 8);
-    let names = width(fleet.name(Side::A)) + width(fleet.name(Side::B)) + 4;
+    let dead = |side: Side| fleet.region(side).live_database(fleet.now).is_none();
+    let marks: usize = Side::BOTH.into_iter().filter(|side| dead(*side)).count() * 2;
+    let room = usize::from(columns).saturating_sub(word.len() + 4 + marks);
+    let names = width(fleet.name(Side::A)) + width(fleet.name(Side::B));
     let wide = u16::try_from(room.saturating_sub(names).clamp(3, 16)).unwrap_or(3);
     let each = room.saturating_sub(usize::from(wide)) / 2;
+    let each = if names + usize::from(wide) <= room { usize::MAX } else { each.max(8) };
     let name = |side: Side| {
-        let row = Row::new().add(cut(fleet.name(side), each.max(8)), Tone::Region(side));
-        if fleet.region(side).live_database(fleet.now).is_none() {
-            row.say(" ").sign(Sign::Block, Tone::Bad)
-        } else {
-            row
-        }
+        let row = Row::new().add(cut(fleet.name(side), each), Tone::Region(side));
+        if dead(side) { row.say(" ").sign(Sign::Block, Tone::Bad) } else { row }
     };
     let whole = following == Following::Streaming && !broken;
     name(Side::A)
@@ -101,9 +100,7 @@ fn pair(state: &State, way: Direction) -> Row {
         if same { format!("{from} = {to}") } else { format!("{from}, standby {to}") },
         if same { Tone::Plain } else { Tone::Warn },
     );
-    let Some(primary) = fleet.region(way.from).live_database(fleet.now).and_then(DatabaseSample::primary) else {
-        return row;
-    };
+    let Some(primary) = fleet.region(way.from).live_database(fleet.now).and_then(DatabaseSample::primary) else { return row };
     match primary.slots.iter().find(|slot| slot.active).or(primary.slots.first()) {
         None => row.add("   no slot", Tone::Warn),
         Some(slot) => {
@@ -147,9 +144,11 @@ fn lost(state: &State, way: Direction) -> Vec<Row> {
     let replica = fleet.region(way.to).live_database(fleet.now).and_then(DatabaseSample::replica);
     let lsn = |lsn: Option<crate::domain::units::Lsn>| lsn.map_or_else(|| "?".to_owned(), |lsn| lsn.to_string());
     let has = match replica {
-        Some(replica) => {
-            Row::new().dim("received ").say(lsn(replica.received)).dim("  replayed ").say(lsn(replica.replayed))
-        }
+        Some(replica) => Row::new()
+            .dim("received ")
+            .say(lsn(replica.received))
+            .dim("  replayed ")
+            .say(lsn(replica.replayed)),
         None => Row::of("what the standby has is not known now", Tone::Unknown),
     };
     let last = match &fleet.region(way.from).last_primary_lsn {
@@ -161,7 +160,7 @@ fn lost(state: &State, way: Direction) -> Vec<Row> {
     };
     let words = loss.words();
     let tone = if loss.bytes.is_some() { Tone::Warn } else { Tone::Unknown };
-    vec![has, last, Row::new().dim("may be lost: ").add(words, tone)]
+    vec![has, last, Row::new().dim("may lose ").add(words, tone)]
 }
 
 fn archive(state: &State, way: Direction) -> Row {

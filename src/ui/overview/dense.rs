@@ -25,10 +25,9 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         y += height;
         place
     };
-    let columns = usize::from(area.width.saturating_sub(2));
     regions(buf, inner(next(heights.regions)), state, look);
     look.rule(buf, next(1));
-    look.rows(buf, inner(next(heights.middle)), &middle(state, columns));
+    look.rows(buf, inner(next(heights.middle)), &middle(state));
     look.rule(buf, next(1));
     super::super::runs::paint_table(buf, next(heights.runs), state, look);
 }
@@ -135,13 +134,11 @@ fn crons(state: &State, side: Side, region: &Region) -> Row {
     }
 }
 
-fn middle(state: &State, columns: usize) -> Vec<Row> {
-    let mut rows = vec![pair(state), ready(state, columns)];
+fn middle(state: &State) -> Vec<Row> {
+    let mut rows = vec![pair(state), ready(state), readiness::loss(state)];
     if let Some(finding) = state.derived.readiness.blocks.first() {
         let (sign, tone) = verdict(finding.answer.verdict);
-        rows.push(
-            Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text),
-        );
+        rows.push(Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text));
     }
     if let Some(alarm) = state.derived.alarms.first() {
         let region = alarm.side.map(|side| format!("{} ", state.fleet.name(side))).unwrap_or_default();
@@ -149,9 +146,7 @@ fn middle(state: &State, columns: usize) -> Vec<Row> {
             1 => String::new(),
             count => format!("+{}", count - 1),
         };
-        rows.push(
-            weighty(Row::new(), alarm.weight).say(format!("{region}{}", alarm.text)).fill().add(more, Tone::Warn),
-        );
+        rows.push(weighty(Row::new(), alarm.weight).say(format!("{region}{}", alarm.text)).fill().add(more, Tone::Warn));
     }
     rows
 }
@@ -179,20 +174,13 @@ fn pair(state: &State) -> Row {
         .add(word, tone);
     if live {
         let received = loss.bytes.map_or_else(|| "?".to_owned(), |bytes| bytes.to_string());
-        let values: Vec<f64> = fleet.region(way.to).charts.unreceived.points().map(|point| point.1).collect();
-        row.dim("  not received ").say(received).dim("  not replayed ").say(replay).say(" ").piece(Piece::Spark(
-            values,
-            8,
-            Tone::Plain,
-        ))
+        row.dim("  not received ").say(received).dim("  not replayed ").say(replay)
     } else {
-        row.dim("  may be lost ").add(loss.words(), Tone::Warn)
+        let has = loss.replica_lsn.map_or_else(|| "?".to_owned(), |lsn| lsn.to_string());
+        row.dim("  has ").say(has).dim("  not replayed ").say(replay)
     }
 }
 
-fn ready(state: &State, columns: usize) -> Row {
-    Row::new()
-        .add(state.derived.readiness.headline(), readiness::tone(state))
-        .dim("  ")
-        .then(readiness::price(state, columns))
+fn ready(state: &State) -> Row {
+    Row::new().add(state.derived.readiness.headline(), readiness::tone(state)).dim("   ").then(readiness::time(state))
 }

@@ -11,6 +11,7 @@ use super::timeline::{happening, region_width, weighty};
 use crate::console::layout::Form;
 use crate::console::row::{Row, Sign, Tone, pad};
 use crate::console::state::State;
+use crate::domain::freshness::Source;
 use crate::domain::region::{Role, Side};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -65,10 +66,18 @@ fn region_title(state: &State, side: Side) -> Row {
 fn alarms_title(state: &State) -> Row {
     let row = Row::new().add("alarms ", Tone::Strong);
     let row = match state.derived.alarms.len() {
-        0 => row.add("none", Tone::Good),
+        0 if sighted(state) => row.add("none", Tone::Good),
+        // Where nothing answers, nothing can be wrong as far as we know.
+        0 => row.add("none known", Tone::Unknown),
         count => row.add(count.to_string(), Tone::Warn),
     };
     row.dim(" · what changed")
+}
+
+/// Both regions are seen, API and database.
+fn sighted(state: &State) -> bool {
+    let answers = |source| state.fleet.freshness(source).usable();
+    Side::BOTH.into_iter().all(|side| answers(Source::Kubernetes(side)) && answers(Source::Database(side)))
 }
 
 /// Alarms first, loudest first; then the newest changes.
@@ -77,7 +86,7 @@ fn alarms(state: &State, height: usize) -> Vec<Row> {
     let shown = if alarms.len() > height.saturating_sub(1) { height.saturating_sub(1) } else { alarms.len() };
     let mut rows: Vec<Row> = Vec::new();
     for alarm in alarms.iter().take(shown) {
-        let region = alarm.side.map_or("both", |side| state.fleet.name(side));
+        let region = alarm.side.map_or("", |side| state.fleet.name(side));
         let tone = alarm.side.map_or(Tone::Dim, Tone::Region);
         let advice = if alarm.advice.is_empty() { String::new() } else { format!("  ({})", alarm.advice) };
         let row = weighty(Row::new().dim("now      "), alarm.weight).add(pad(region, region_width(state)), tone);

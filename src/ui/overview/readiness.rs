@@ -23,10 +23,7 @@ pub fn tone(state: &State) -> Tone {
 pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
     let readiness = &state.derived.readiness;
     if readiness.state == Verdict::NoDirection {
-        return vec![Row::of(
-            "Which region is primary is not known, or both are: there is nothing to fail over from.",
-            Tone::Unknown,
-        )];
+        return vec![Row::of("Which region is primary is not known, or both are: there is nothing to fail over from.", Tone::Unknown)];
     }
     let mut rows = Vec::new();
     // The price keeps the last line but one; what holds comes first.
@@ -40,39 +37,46 @@ pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
             rows.push(Row::new().dim(format!("{:23}lift it: {}", "", finding.answer.lift)));
         }
     }
-    rows.push(price(state, columns));
+    rows.push(time(state).say("   ").then(loss(state)));
     let left = height.saturating_sub(rows.len());
     let unsaid = readiness.blocks.len() - shown;
     rows.extend(warnings(state, columns, left, unsaid));
     rows
 }
 
-/// The price of a failover now, in one line; what matters most comes first, since the end may be cut.
-pub fn price(state: &State, columns: usize) -> Row {
+/// The price of a failover now: time. Nothing without a direction.
+pub fn time(state: &State) -> Row {
     let readiness = &state.derived.readiness;
     let target = state.fleet.policy.rto_target;
     let caches = readiness.caches_new_after.map(|ttl| format!(", caches new +{}", age(ttl))).unwrap_or_default();
     let takes = if readiness.takes > target { Tone::Warn } else { Tone::Plain };
-    let mut row = Row::new()
+    if readiness.direction.is_none() {
+        return Row::new();
+    }
+    Row::new()
         .dim("serves again in about ")
-        .add(format!("{} of {}{caches}", clock(readiness.takes), clock(target)), takes);
-    row = match &readiness.loss {
+        .add(format!("{} of {}{caches}", clock(readiness.takes), age(target)), takes)
+}
+
+/// And what is lost; what matters most comes first, since the end may be cut.
+pub fn loss(state: &State) -> Row {
+    let readiness = &state.derived.readiness;
+    if readiness.direction.is_none() {
+        return Row::new();
+    }
+    let row = match &readiness.loss {
         Some(loss) => {
             let over = loss.at_most().is_none_or(|bytes| bytes.0 > state.fleet.policy.loss_bytes_max);
-            let verb = if loss.exact { "   loses " } else { "   may lose " };
+            let verb = if loss.exact { "loses " } else { "may lose " };
             let limit = Bytes(state.fleet.policy.loss_bytes_max);
-            let rows = readiness
-                .loss_rows
-                .map(|rows| format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "row", "rows")));
-            row.dim(verb)
-                .add(loss.words(), if over { Tone::Warn } else { Tone::Plain })
-                .dim(format!(" of {limit}{}", rows.unwrap_or_default()))
+            let rows = readiness.loss_rows.map(|rows| {
+                format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
+            });
+            let tone = if over { Tone::Warn } else { Tone::Plain };
+            Row::new().dim(verb).add(loss.words(), tone).dim(format!(" (limit {limit}){}", rows.unwrap_or_default()))
         }
-        None => row,
+        None => Row::of("loss unknown", Tone::Unknown),
     };
-    if columns < 90 {
-        return row;
-    }
     match readiness.in_flight {
         Some(runs) => row.dim("   in flight ").say(many(runs, "run", "runs")),
         None => row.add("   runs in flight unknown", Tone::Unknown),
@@ -88,14 +92,8 @@ fn warnings(state: &State, columns: usize, height: usize, unsaid: usize) -> Vec<
     for pair in warnings.chunks(2).take(height) {
         let mut row = Row::new();
         for (at, finding) in pair.iter().enumerate() {
-            let text = if pair.len() == 1 {
-                cut(&finding.answer.text, columns - 3)
-            } else {
-                pad(&finding.answer.text, half.saturating_sub(3))
-            };
-            row = row
-                .sign(Sign::Warn, Tone::Warn)
-                .say(format!(" {}", if at == 1 { text.trim_end().to_owned() } else { text }));
+            let text = if pair.len() == 1 { cut(&finding.answer.text, columns - 3) } else { pad(&finding.answer.text, half.saturating_sub(3)) };
+            row = row.sign(Sign::Warn, Tone::Warn).say(format!(" {}", if at == 1 { text.trim_end().to_owned() } else { text }));
             said += 1;
         }
         rows.push(row);

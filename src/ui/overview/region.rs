@@ -24,7 +24,7 @@ pub fn rows(state: &State, side: Side, columns: usize) -> Vec<Row> {
     }
     rows.push(runs(state, side, region));
     rows.push(if silent && region.runs.known() {
-        Row::new().dim("pods need no controller: they may still run")
+        Row::new().dim("may still run: pods need no controller")
     } else {
         unfinished(state, side, region, columns)
     });
@@ -164,14 +164,14 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
 /// How the number of unfinished runs went, as the controller's metrics tell.
 fn unfinished(state: &State, side: Side, region: &Region, columns: usize) -> Row {
     use crate::console::pages::metrics::{Chart, newest};
-    let label = Row::new().dim("unfinished ");
+    let label = Row::new().dim("metrics ");
     let values: Vec<f64> = region.charts.unfinished.points().map(|point| point.1).collect();
     let (text, tone) = newest(state, side, Chart::Unfinished);
     if values.is_empty() {
         return label.add(text, if tone == Tone::Unknown { Tone::Dim } else { tone });
     }
-    let room = u16::try_from(columns.saturating_sub(11 + text.len() + 2).min(40)).unwrap_or(8);
-    label.piece(Piece::Spark(values, room, tone)).say(" ").add(text, tone)
+    let room = u16::try_from(columns.saturating_sub(8 + text.len() + 12).min(40)).unwrap_or(8);
+    label.piece(Piece::Spark(values, room, tone)).say(" ").add(text, tone).dim(" unfinished")
 }
 
 fn crons(state: &State, side: Side, region: &Region) -> Row {
