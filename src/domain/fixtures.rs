@@ -6,6 +6,7 @@ mod observe;
 mod perform;
 mod scenes;
 
+pub use observe::{identity, sample};
 pub use scenes::*;
 
 use super::database::Receiver;
@@ -289,6 +290,18 @@ impl Sim {
     /// The database of a side, to be changed.
     pub fn db(&mut self, side: Side) -> &mut Database {
         &mut self.truth.get_mut(side).db
+    }
+
+    /// The policy, to be changed.
+    pub fn policy(&mut self) -> &mut Policy {
+        Arc::make_mut(&mut self.fleet.policy)
+    }
+
+    /// The database of a side tells something else than it is, this once.
+    pub fn say(&mut self, side: Side, change: impl FnOnce(&mut super::database::DatabaseSample)) {
+        let mut told = sample(self.truth.get(side), side, self.now);
+        change(&mut told);
+        self.tell(Source::Database(side), super::observation::Fact::Database(Box::new(told)));
     }
 
     /// Our looks at this source fail from now on.

@@ -25,7 +25,7 @@ pub fn following(q: &Question<'_>) -> Answer {
             Answer::unknown(format!("{} does not show its receiver", q.name(to)))
                 .lift("the monitoring user needs pg_monitor")
         }
-        Following::Unknown => Answer::unknown(q.silence(source)),
+        Following::Unknown => Answer::unknown(q.silence(source)).lift("it has to answer"),
     }
 }
 

@@ -77,7 +77,9 @@ pub fn timeline(q: &Question<'_>) -> Answer {
 
 pub fn replay(q: &Question<'_>) -> Answer {
     let (to, source) = (q.direction.to, Source::Database(q.direction.to));
-    let Some(sample) = q.fleet.region(to).live_database(q.fleet.now) else { return Answer::unknown(q.silence(source)) };
+    let Some(sample) = q.fleet.region(to).live_database(q.fleet.now) else {
+        return Answer::unknown(q.silence(source)).lift("it has to answer");
+    };
     match sample.replica() {
         None => Answer::moot("it is no replica"),
         Some(replica) if replica.replay_paused => Answer::block("replay is paused by hand on the replica")

@@ -12,5 +12,7 @@ pub mod record;
 pub mod run;
 
 mod builtin;
+#[cfg(test)]
+mod tests;
 
 pub use builtin::builtin;

@@ -1,0 +1,101 @@
+//! Readiness and alarms: what a person reads before anything happens.
+
+use super::*;
+use crate::domain::fixtures::*;
+use crate::gates::alarms::alarms;
+use crate::gates::readiness::{Readiness, State, readiness};
+use Side::{A, B};
+use std::time::Duration;
+
+fn ready(sim: &Sim) -> Readiness {
+    readiness(&sim.fleet, &RunFacts::default(), Duration::from_secs(200))
+}
+
+fn ids(findings: &[Finding]) -> Vec<&str> {
+    findings.iter().map(|finding| finding.gate.as_str()).collect()
+}
+
+#[test]
+fn an_ordinary_day_is_ready_although_the_old_primary_of_course_accepts_writes() {
+    let now = ready(&healthy_pair());
+    assert_eq!(now.state, State::Ready, "{:?} {:?}", now.blocks, now.warnings);
+    assert_eq!(ids(&now.work), ["old-primary-writes", "old-region-fenced"]);
+    assert_eq!(now.direction, Some(TO_B));
+    assert_eq!((now.in_flight, now.loss_rows), (Some(2), Some(0)));
+    assert_eq!(now.loss.and_then(|loss| loss.at_most()), Some(crate::domain::units::Bytes(0)));
+}
+
+#[test]
+fn in_an_outage_only_the_fence_that_can_not_be_proven_blocks() {
+    let now = ready(&outage(120));
+    assert_eq!(now.state, State::Blocked);
+    assert_eq!(ids(&now.blocks), ["old-region-fenced"]);
+    assert_eq!(now.in_flight, Some(2), "runs in flight are as last known");
+    // While the receiver still says that it streams, the countdown blocks too.
+    assert_eq!(ids(&ready(&outage(20)).blocks), ["proof-of-life", "old-region-fenced"]);
+    assert_eq!(ids(&ready(&line_cut(120)).blocks), ["proof-of-life", "old-region-fenced"]);
+}
+
+#[test]
+fn a_fence_that_our_user_may_not_set_is_a_block_and_no_work() {
+    let mut sim = healthy_pair();
+    sim.at(A).operator = false;
+    sim.go(4);
+    let now = ready(&sim);
+    assert_eq!(ids(&now.blocks), ["old-primary-writes", "old-region-fenced"]);
+    assert!(now.work.is_empty());
+    assert!(ids(&now.warnings).contains(&"fence-right"));
+}
+
+#[test]
+fn swapped_urls_are_seen_by_what_acts_where() {
+    let sim = swapped_databases();
+    let direction = Direction { from: B, to: A };
+    assert_eq!(sim.fleet.direction(), Some(direction), "roles are observed, whatever the file says");
+    let alarms = alarms(&sim.fleet, &RunFacts::default());
+    assert!(alarms.iter().any(|alarm| alarm.id == "standby-quiet" && alarm.text.contains("us-central1 acts")));
+    assert_eq!(ready(&foreign_standby()).state, State::Blocked);
+    assert!(ids(&ready(&foreign_standby()).blocks).contains(&"same-system"));
+    assert!(ids(&ready(&diverged_timeline()).blocks).contains(&"timeline"));
+}
+
+#[test]
+fn nothing_known_is_no_direction_and_never_ready() {
+    for sim in [nothing_known(), started_blind(), Sim::unseen()] {
+        assert_eq!(ready(&sim).state, State::NoDirection);
+        assert_eq!(ready(&sim).headline(), "NO DIRECTION");
+    }
+}
+
+#[test]
+fn a_console_that_starts_after_the_disaster_reads_the_notes_and_trusts_none_as_fresh() {
+    let sim = started_after_outage();
+    let now = ready(&sim);
+    assert_eq!((now.direction, now.in_flight), (Some(TO_B), Some(2)));
+    assert!(ids(&now.blocks).contains(&"loss-limit") && ids(&now.blocks).contains(&"old-region-fenced"));
+    for side in [A, B] {
+        let region = sim.fleet.region(side);
+        assert_eq!(region.live_database(sim.fleet.now).is_some(), side == B);
+    }
+}
+
+#[test]
+fn the_old_region_that_returned_is_the_one_to_fence() {
+    let sim = old_region_returned();
+    assert!(sim.fleet.two_primaries());
+    assert_eq!(sim.fleet.older_primary(), Some(A));
+    let alarms = alarms(&sim.fleet, &RunFacts::default());
+    let loudest: Vec<&str> = alarms.iter().take(2).map(|alarm| alarm.id.as_str()).collect();
+    assert_eq!(loudest, ["standby-quiet", "one-primary"]);
+    assert!(alarms[0].text.contains("us-central1 acts beside the primary"), "{}", alarms[0].text);
+    assert_eq!(ready(&sim).state, State::NoDirection);
+}
+
+#[test]
+fn an_ordinary_day_raises_no_alarm_and_a_silent_source_raises_one() {
+    assert_eq!(alarms(&healthy_pair().fleet, &RunFacts::default()), []);
+    let alarms = alarms(&outage(20).fleet, &RunFacts::default());
+    let silent: Vec<(&str, Option<Side>)> =
+        alarms.iter().filter(|a| a.id.starts_with("source-")).map(|a| (a.id.as_str(), a.side)).collect();
+    assert_eq!(silent, [("source-api", Some(A)), ("source-db", Some(A)), ("source-metrics", Some(A))]);
+}
