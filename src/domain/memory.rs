@@ -45,6 +45,9 @@ pub struct RegionMemory {
     pub database: Option<Known<DatabaseSample>>,
     /// The newest log position seen while it was primary.
     pub last_primary_lsn: Option<Known<Lsn>>,
+    /// Positions of its log, oldest first: how fast it wrote.
+    #[serde(default)]
+    pub log: Vec<(Timestamp, Lsn)>,
     /// What was in Argo's tables.
     pub archive: Option<Known<ArchiveFacts>>,
     /// Unfinished runs.
@@ -116,6 +119,7 @@ fn note(region: &Region) -> RegionMemory {
         controllers: region.controllers.clone(),
         database: region.database.clone(),
         last_primary_lsn: region.last_primary_lsn.clone(),
+        log: region.log.iter().copied().collect(),
         archive: region.archive.clone(),
         runs,
         crons,
@@ -129,6 +133,9 @@ fn recall(region: &mut Region, notes: RegionMemory) {
     put(&mut region.controllers, notes.controllers);
     put(&mut region.database, notes.database);
     put(&mut region.last_primary_lsn, notes.last_primary_lsn);
+    if region.log.is_empty() {
+        region.log = notes.log.into();
+    }
     put(&mut region.archive, notes.archive);
     if let Some(list) = notes.runs {
         region.runs.recall(list.rows.into_iter().collect(), list.at);

@@ -37,7 +37,7 @@ pub fn limit(q: &Question<'_>) -> Answer {
 }
 
 fn seen(loss: &Loss) -> String {
-    loss.primary_seen.map_or_else(|| "some time".to_owned(), age)
+    loss.unseen.map_or_else(|| "some time".to_owned(), age)
 }
 
 pub fn anti_flap(q: &Question<'_>) -> Answer {

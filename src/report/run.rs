@@ -177,7 +177,7 @@ fn loss_lines(out: &mut String, figures: &Figures) {
                 format!("{} archive rows at the last counts", count(rows))
             });
             let seconds = loss
-                .primary_seen
+                .unseen
                 .filter(|_| !loss.exact)
                 .map_or_else(|| "0 s of log".to_owned(), |seen| format!("up to {} of log", clock(seen)));
             let bytes = loss.at_most().map_or("an unknown amount".to_owned(), |bytes| bytes.to_string());

@@ -183,8 +183,8 @@ fn database(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
     line(out, "timeline", &format!("{} {}  {} {}", fleet.name(Side::A), timelines.a, fleet.name(Side::B), timelines.b));
     if let Some(loss) = &readiness.loss {
         let lsn = |lsn: Option<crate::domain::units::Lsn>| lsn.map_or("unknown".to_owned(), |lsn| lsn.to_string());
-        let seen = match loss.primary_seen {
-            Some(seen) if !loss.exact => format!(" (seen {} ago)", age(seen)),
+        let seen = match loss.primary_at {
+            Some(at) if !loss.exact => format!(" (seen {} ago)", age(since(at, fleet.now))),
             _ => String::new(),
         };
         line(out, "log", &format!("{from} at {}{seen}  {to} has {}", lsn(loss.primary_lsn), lsn(loss.replica_lsn)));

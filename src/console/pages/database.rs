@@ -271,9 +271,9 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
         ))
     };
     rows.push(row("not received", received, &to.charts.unreceived));
-    if let (false, Some(age_of)) = (loss.exact, loss.primary_seen) {
+    if let (false, Some(at)) = (loss.exact, loss.primary_at) {
         let after = loss.after.map(|bytes| format!(", about {bytes} at its rate")).unwrap_or_default();
-        let words = format!("and what it wrote in the last {}{after}", age(age_of));
+        let words = format!("and what it wrote after {}{after}", at.strftime("%H:%M:%S"));
         rows.push(Row::new().dim(format!("{:<LABEL$}", "")).add(words, Tone::Warn));
     }
     let replica = to.live_database(fleet.now).and_then(DatabaseSample::replica);

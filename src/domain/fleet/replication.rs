@@ -16,8 +16,11 @@ pub struct Loss {
     pub bytes: Option<Bytes>,
     /// Log written between the last look at the primary and its end, at the rate seen before; an estimate.
     pub after: Option<Bytes>,
-    /// Age of the last look at the primary. None: never seen.
-    pub primary_seen: Option<Duration>,
+    /// When the primary was last looked at. None: never seen.
+    pub primary_at: Option<Timestamp>,
+    /// From that look to the first one that failed: what was written then is not known but by its rate. None while the
+    /// primary answers.
+    pub unseen: Option<Duration>,
     /// The last position of the primary's log.
     pub primary_lsn: Option<Lsn>,
     /// What the replica has.
@@ -35,17 +38,17 @@ impl Loss {
         Some(Bytes(self.bytes?.0.saturating_add(after.0)))
     }
 
-    /// In words: `0 B`, `10.5 KiB and what came after 41s`, `unknown`.
+    /// In words: `0 B`, `10.5 KiB and what came after 14:09:11, about 2 KiB`, `an unknown amount`. Without an age, since
+    /// the words stand in records.
     #[must_use]
     pub fn words(&self) -> String {
-        match (self.bytes, self.exact, self.primary_seen) {
+        match (self.bytes, self.exact, self.primary_at) {
             (None, _, _) => "an unknown amount".to_owned(),
-            (Some(bytes), true, _) => bytes.to_string(),
-            (Some(bytes), false, Some(age)) => {
+            (Some(bytes), false, Some(at)) => {
                 let after = self.after.map(|b| format!(", about {b}")).unwrap_or_default();
-                format!("{bytes} and what the last {} wrote{after}", crate::domain::units::age(age))
+                format!("{bytes} and what came after {}{after}", at.strftime("%H:%M:%S"))
             }
-            (Some(bytes), false, None) => bytes.to_string(),
+            (Some(bytes), _, _) => bytes.to_string(),
         }
     }
 }
@@ -163,7 +166,8 @@ impl Fleet {
         Loss {
             bytes,
             after,
-            primary_seen: position.map(|known| known.age(self.now)),
+            primary_at: position.map(|known| known.at),
+            unseen: unseen.filter(|_| !live),
             primary_lsn: position.map(|known| known.value),
             replica_lsn,
             exact: live && bytes.is_some(),
