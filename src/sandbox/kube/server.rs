@@ -194,6 +194,11 @@ impl ApiServer {
         *self.fault.borrow()
     }
 
+    /// Follows the faults: what lives behind this server is cut off by some of them.
+    pub fn fault_watch(&self) -> watch::Receiver<ApiFault> {
+        self.fault.subscribe()
+    }
+
     /// Lets every token expire (401), or makes them valid again.
     pub fn expire_credentials(&self, expired: bool) {
         let tokens = if expired { BTreeMap::new() } else { by_token(&self.tokens) };
