@@ -90,6 +90,16 @@ pub enum Command {
         #[arg(short, long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
+    /// The simulated regions alone, for kubectl, k9s, curl and tests; ends with ctrl-c.
+    #[cfg(feature = "sandbox")]
+    Sandbox,
+    /// A drill on the simulated regions: the console with a scenario, or without a terminal the whole walk.
+    #[cfg(feature = "sandbox")]
+    Drill {
+        /// The scenario.
+        #[arg(default_value = "region-outage")]
+        scenario: String,
+    },
     /// Playbooks: list, check, plan, run, resume, undo.
     #[command(subcommand)]
     Playbook(PlaybookCommand),

@@ -3,10 +3,14 @@
 mod args;
 mod config;
 mod console;
+#[cfg(feature = "sandbox")]
+mod drill;
 mod exit;
 mod journal;
 mod keys;
 mod playbook;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 mod status;
 
 pub use exit::Exit;
@@ -55,6 +59,10 @@ async fn dispatch(args: &Args) -> Result<Exit> {
             Ok(setup) => journal::run(&setup, command),
             Err(problems) => Ok(refuse(&problems)),
         },
+        #[cfg(feature = "sandbox")]
+        Some(Command::Sandbox) => sandbox::run().await,
+        #[cfg(feature = "sandbox")]
+        Some(Command::Drill { scenario }) => drill::run(args, scenario).await,
         Some(Command::Config(command)) => config::run(args, command),
         Some(Command::Keymap(command)) => keys::keymap(command),
         Some(Command::Theme(command)) => keys::theme(command),

@@ -661,15 +661,19 @@ pub fn start_unreachable(state: &mut State, second: i64) {
     let consent =
         Consent::give(Tier::Confirm, &effects, &EffectHash::of(&effects), None, "", DRIVER, at(second)).unwrap();
     let count = effects.len();
-    recorded(state, second, Line::StepStarted(Box::new(StepStarted {
-        step: id.clone(),
-        attempt: 1,
-        effects,
-        gates: Vec::new(),
-        consent,
-        unreachable: Some("us-central1 does not answer".into()),
-        mirrored: false,
-    })));
+    recorded(
+        state,
+        second,
+        Line::StepStarted(Box::new(StepStarted {
+            step: id.clone(),
+            attempt: 1,
+            effects,
+            gates: Vec::new(),
+            consent,
+            unreachable: Some("us-central1 does not answer".into()),
+            mirrored: false,
+        })),
+    );
     for index in 0..count {
         let outcome = Outcome::NotSent { reason: "no connection in 5 s".into() };
         recorded(state, second, Line::EffectEnded { step: id.clone(), index, outcome });

@@ -51,16 +51,19 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 }
 
 fn happen(state: &mut State, happening: Happening, clock: &mut i64) -> Vec<Command> {
-    update(state, match happening {
-        Happening::Key(key) => Event::Key(key),
-        Happening::Paste(text) => Event::Paste(text),
-        Happening::Painted => Event::Painted,
-        Happening::Focus => Event::FocusGained,
-        Happening::Tick(seconds) => {
-            *clock += seconds;
-            Event::Tick(at(*clock))
-        }
-    })
+    update(
+        state,
+        match happening {
+            Happening::Key(key) => Event::Key(key),
+            Happening::Paste(text) => Event::Paste(text),
+            Happening::Painted => Event::Painted,
+            Happening::Focus => Event::FocusGained,
+            Happening::Tick(seconds) => {
+                *clock += seconds;
+                Event::Tick(at(*clock))
+            }
+        },
+    )
 }
 
 fn is_region_start(command: &Command) -> bool {
@@ -107,7 +110,14 @@ fn no_single_key_repeated_starts_anything_that_asks() {
     let mut all: Vec<Key> = (32_u8..127).map(|c| Key::char(char::from(c))).collect();
     all.extend((b'a'..=b'z').filter(|c| !b"him".contains(c)).map(|c| Key::ctrl(char::from(c))));
     all.extend([Code::Enter, Code::Esc, Code::Tab, Code::Backspace, Code::Down, Code::F(1)].map(Key::plain));
-    for make in [|| at_promote(SMALL), || { let mut state = outage(SMALL, 60); declare(&mut state, 181); state }] {
+    for make in [
+        || at_promote(SMALL),
+        || {
+            let mut state = outage(SMALL, 60);
+            declare(&mut state, 181);
+            state
+        },
+    ] {
         for key in &all {
             let mut state = make();
             for _ in 0..12 {
@@ -132,8 +142,11 @@ fn the_typed_name_and_enter_start_it_once() {
     press(&mut state, "ctrl-u");
     type_text(&mut state, "us-east1");
     let commands = press(&mut state, "enter");
-    assert!(matches!(&commands[..], [Command::Start { step, consent: Some(given) }]
-        if step == "promote" && given.typed.as_deref() == Some("us-east1")), "{commands:?}");
+    assert!(
+        matches!(&commands[..], [Command::Start { step, consent: Some(given) }]
+        if step == "promote" && given.typed.as_deref() == Some("us-east1")),
+        "{commands:?}"
+    );
     assert_eq!(state.overlay, Overlay::None);
 }
 
@@ -212,7 +225,9 @@ fn an_override_takes_a_reason_and_the_right_person() {
     assert_eq!(press(&mut state, "enter"), []);
     type_text(&mut state, " but now long enough");
     let commands = press(&mut state, "enter");
-    assert!(matches!(&commands[..], [Command::Override { gate, break_glass: true, .. }] if gate == "old-region-fenced"));
+    assert!(
+        matches!(&commands[..], [Command::Override { gate, break_glass: true, .. }] if gate == "old-region-fenced")
+    );
 }
 
 #[test]
@@ -291,7 +306,11 @@ fn a_filter_narrows_while_one_types_and_counts() {
     assert_eq!(state.runs.matching, 3);
     assert_eq!(state.runs.counts.a.total, 45);
     let failed = |state: &State| {
-        state.runs.entries.iter().all(|(side, key)| state.fleet.region(*side).runs.get(key).unwrap().phase == Phase::Failed)
+        state
+            .runs
+            .entries
+            .iter()
+            .all(|(side, key)| state.fleet.region(*side).runs.get(key).unwrap().phase == Phase::Failed)
     };
     assert!(failed(&state));
     press(&mut state, "enter esc");
@@ -303,7 +322,11 @@ fn a_filter_narrows_while_one_types_and_counts() {
 fn details_are_asked_for_what_is_in_sight_and_not_again_at_once() {
     let mut state = healthy(SMALL);
     let asked = |commands: Vec<Command>| {
-        commands.into_iter().filter_map(|c| if let Command::Details(rows) = c { Some(rows) } else { None }).flatten().count()
+        commands
+            .into_iter()
+            .filter_map(|c| if let Command::Details(rows) = c { Some(rows) } else { None })
+            .flatten()
+            .count()
     };
     assert_eq!(asked(update(&mut state, Event::Tick(at(123)))), 0, "asked while it was fed");
     assert_eq!(asked(update(&mut state, Event::Tick(at(140)))), 0, "the region is stale by then");

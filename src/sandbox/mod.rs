@@ -17,8 +17,9 @@ mod places;
 use crate::domain::endpoints::Endpoints;
 use crate::domain::policy::Policy;
 use crate::domain::region::{PerSide, Side};
+use argo::{Archive, PostgresArchive, Region, RegionOptions, RegionSeed, Role, Runs, Timing, seed_region};
 use dns::{DnsError, DnsOptions, DnsServer};
-use kube::{ApiServer, ApiServerError, ApiServerOptions};
+use kube::{ApiServer, ApiServerError, ApiServerOptions, Store};
 use postgres::{Pair, PairError, PairOptions};
 use reaper::{Reaper, ReaperError};
 use relay::Relay;
@@ -88,6 +89,7 @@ pub struct Sandbox {
     pub(crate) apis: PerSide<ApiServer>,
     pub(crate) pair: Pair,
     pub(crate) lines: PerSide<Relay>,
+    _regions: PerSide<Region>,
     dns: DnsServer,
     webhook: Webhook,
     folder: PathBuf,
@@ -125,9 +127,11 @@ impl Sandbox {
         let (pair, dns, webhook) =
             tokio::join!(Pair::start(pair_options), DnsServer::start(dns_options()), Webhook::start(),);
         let (pair, dns, webhook) = (pair?, dns?, webhook.map_err(io("start the receiver of notifications"))?);
-        let apis = PerSide::new(api(REGIONS[0]).await?, api(REGIONS[1]).await?);
+        let (api_a, region_a) = region(&pair, Side::A, seed(&options, REGIONS[0], Role::Primary)).await?;
+        let (api_b, region_b) = region(&pair, Side::B, seed(&options, REGIONS[1], Role::Standby)).await?;
+        let (apis, regions) = (PerSide::new(api_a, api_b), PerSide::new(region_a, region_b));
         let lines = PerSide::new(line(&pair, Side::A).await?, line(&pair, Side::B).await?);
-        let sandbox = Sandbox { apis, pair, lines, dns, webhook, folder, _reaper: reaper };
+        let sandbox = Sandbox { apis, pair, lines, _regions: regions, dns, webhook, folder, _reaper: reaper };
         sandbox.write_files()?;
         Ok(sandbox)
     }
@@ -184,10 +188,37 @@ pub(crate) fn target(side: Side) -> IpAddr {
     })
 }
 
-async fn api(region: &'static str) -> Result<ApiServer, SandboxError> {
-    let store = kube::Store::new(kube::HistoryLimit::default());
-    let options = ApiServerOptions::new(region, store);
-    ApiServer::start(options).await.map_err(|error| SandboxError::Api { region, error })
+/// What stands in a region at the start.
+fn seed(options: &SandboxOptions, name: &'static str, role: Role) -> RegionSeed {
+    let runs = match role {
+        Role::Primary => Runs { finished: options.runs * 4, running: options.runs, pending: options.runs / 12 },
+        Role::Standby => Runs::default(),
+    };
+    RegionSeed { runs, timing: Timing::drill(), ..RegionSeed::new(name, role) }
+}
+
+/// A region: its API server, and the simulation that lives in it and archives into the region's own database.
+async fn region(pair: &Pair, side: Side, mut seed: RegionSeed) -> Result<(ApiServer, Region), SandboxError> {
+    let database = pair.addr(pair_side(side));
+    seed.database = Some((database.ip().to_string(), database.port()));
+    let name = if side == Side::A { REGIONS[0] } else { REGIONS[1] };
+    let failed = |error: String| SandboxError::Region { region: name, error };
+    let store = Store::new(kube::HistoryLimit::default());
+    seed_region(&store, &seed).map_err(|error| failed(error.to_string()))?;
+    let api = ApiServer::start(ApiServerOptions::new(name, store.clone()))
+        .await
+        .map_err(|error| SandboxError::Api { region: name, error })?;
+    let archive = PostgresArchive::connect(&pair.url(pair_side(side), postgres::Role::Argo));
+    let archive: Arc<dyn Archive> = Arc::new(archive.map_err(|error| failed(error.to_string()))?);
+    let options = RegionOptions {
+        archive: Some(archive),
+        timing: Timing::drill(),
+        fault: Some(api.fault_watch()),
+        ..RegionOptions::new(store)
+    };
+    let region = Region::start(options).await.map_err(|error| failed(error.to_string()))?;
+    api.set_kubelet(region.kubelet());
+    Ok((api, region))
 }
 
 async fn line(pair: &Pair, side: Side) -> Result<Relay, SandboxError> {

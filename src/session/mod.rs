@@ -8,6 +8,8 @@ pub mod picture;
 pub mod pod_metrics;
 pub mod run;
 pub mod setup;
+#[cfg(feature = "sandbox")]
+pub mod simulated;
 pub mod sources;
 pub mod terminal;
 pub mod unattended;

@@ -94,7 +94,8 @@ fn ready_pod(list: &Value) -> Option<String> {
         let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
         conditions.is_some_and(|all| all.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))
     };
-    let names = list["items"].as_array()?.iter().filter(ready).filter_map(|pod| pod.pointer("/metadata/name")?.as_str());
+    let names =
+        list["items"].as_array()?.iter().filter(ready).filter_map(|pod| pod.pointer("/metadata/name")?.as_str());
     // A pod's name has only characters that a path takes as they are (RFC 1123); anything else is no pod of Kubernetes.
     let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
     names.filter(plain).min().map(str::to_owned)

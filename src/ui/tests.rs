@@ -140,7 +140,9 @@ fn while_a_run_is_driven_every_view_says_so() {
 fn frames() {
     let mut promote = at_promote(WIDE);
     press(&mut promote, "R");
-    for state in [fresh(SMALL), healthy(WIDE), healthy(SMALL), outage(WIDE, 40), outage(SMALL, 40), promote, ended(WIDE)] {
+    for state in
+        [fresh(SMALL), healthy(WIDE), healthy(SMALL), outage(WIDE, 40), outage(SMALL, 40), promote, ended(WIDE)]
+    {
         println!("{}", screen(&state, GlyphSet::Unicode));
     }
 }

@@ -3,7 +3,7 @@
 use super::call::{Ask, JSON, Server};
 use super::failure::CallError;
 use super::wire::escape;
-use crate::domain::endpoints::{MetricsEndpoint, RegionEndpoints};
+use crate::domain::endpoints::RegionEndpoints;
 use crate::domain::kubernetes::Right;
 use futures_util::future::try_join_all;
 use http::Method;
@@ -29,9 +29,6 @@ pub fn needed(endpoints: &RegionEndpoints, canary_namespace: Option<&str>) -> Ve
         right("create", "leases.coordination.k8s.io", controller),
         right("update", "leases.coordination.k8s.io", controller),
     ];
-    if endpoints.metrics == MetricsEndpoint::PodProxy {
-        rights.push(right("get", "pods/proxy", controller));
-    }
     if endpoints.namespaces.is_empty() {
         rights.push(right("patch", "cronworkflows.argoproj.io", ""));
     }

@@ -1,7 +1,7 @@
 //! `leeward playbook`.
 
 mod plan;
-mod run;
+pub(super) mod run;
 mod undo;
 
 use super::args::{Args, PlaybookCommand};

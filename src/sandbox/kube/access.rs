@@ -83,6 +83,8 @@ const VIEWER: &[Rule] = &[
     rule(&["coordination.k8s.io"], &["leases"], READ),
     rule(&["events.k8s.io"], &["events"], READ),
     in_argo(&[""], &["configmaps"], READ),
+    // The controller's metrics, which leeward reads through the API server unless it is given a URL.
+    in_argo(&[""], &["pods/proxy"], &["get"]),
 ];
 
 /// What an operator may do on top of a viewer.

@@ -138,7 +138,9 @@ fn middle(state: &State) -> Vec<Row> {
     let mut rows = vec![pair(state), ready(state), readiness::loss(state)];
     if let Some(finding) = state.derived.readiness.blocks.first() {
         let (sign, tone) = verdict(finding.answer.verdict);
-        rows.push(Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text));
+        rows.push(
+            Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text),
+        );
     }
     if let Some(alarm) = state.derived.alarms.first() {
         let region = alarm.side.map(|side| format!("{} ", state.fleet.name(side))).unwrap_or_default();
@@ -146,7 +148,9 @@ fn middle(state: &State) -> Vec<Row> {
             1 => String::new(),
             count => format!("+{}", count - 1),
         };
-        rows.push(weighty(Row::new(), alarm.weight).say(format!("{region}{}", alarm.text)).fill().add(more, Tone::Warn));
+        rows.push(
+            weighty(Row::new(), alarm.weight).say(format!("{region}{}", alarm.text)).fill().add(more, Tone::Warn),
+        );
     }
     rows
 }
