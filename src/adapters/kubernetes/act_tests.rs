@@ -217,7 +217,8 @@ async fn outcomes_are_called_what_they_are() {
     let on_patch =
         |reply: fn() -> Reply| move |request: &Request, _: &mut Store| (request.method == "PATCH").then(reply);
     let status = |code: u16| json!({"kind": "Status", "code": code, "message": "no"});
-    let cases: [(&str, fn() -> Reply); 7] = [
+    type Case = (&'static str, fn() -> Reply);
+    let cases: [Case; 7] = [
         ("unknown", || Reply::Break),
         ("unknown", || Reply::Hang),
         ("unknown", || Reply::Lines(vec![json!("{\"kind\":")], Then::Break)),

@@ -15,8 +15,8 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use kube::Config;
-use kube::client::{Body, ConfigExt as _};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::client::{AuthError, Body, ConfigExt as _};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::sync::Arc;
 use std::time::Duration;
 use tower::Layer as _;
@@ -62,7 +62,7 @@ impl Dialer {
         });
         let file = match read.await {
             Ok(Ok(file)) => file,
-            Ok(Err(error)) => return Err(not_configured(&format!("kubeconfig: {}", chain(&error)))),
+            Ok(Err(error)) => return Err(not_configured(&format!("kubeconfig: {}", kubeconfig_text(&error)))),
             Err(_) => return Err(not_configured("kubeconfig: reading it ended unexpectedly")),
         };
         if !file.contexts.iter().any(|known| known.name == endpoints.context) {
@@ -71,7 +71,7 @@ impl Dialer {
         let context = KubeConfigOptions { context: Some(endpoints.context.clone()), ..KubeConfigOptions::default() };
         let mut config = Config::from_custom_kubeconfig(file, &context)
             .await
-            .map_err(|error| not_configured(&format!("context {}: {}", endpoints.context, chain(&error))))?;
+            .map_err(|error| not_configured(&format!("context {}: {}", endpoints.context, kubeconfig_text(&error))))?;
         let valid_until = exec_plugin::resolve(&mut config.auth_info, PLUGIN_TIMEOUT)
             .await
             .map_err(|error| SourceError::new(ErrorKind::Unauthorized, &error.to_string()))?;
@@ -137,6 +137,39 @@ fn stack(config: Config, access: Access, timeout: Duration) -> Result<Arc<Make>,
     }))
 }
 
+/// What is wrong with a kubeconfig. The parser quotes the lines around its error, and a token may stand there: of those
+/// errors only the place is told.
+fn kubeconfig_text(error: &KubeconfigError) -> String {
+    let text = chain(error);
+    if !matches!(error, KubeconfigError::Parse(_)) {
+        return text;
+    }
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut number_after =
+        |word: &str| words.by_ref().skip_while(|w| *w != word).nth(1).and_then(|w| w.parse::<u32>().ok());
+    match (number_after("line"), number_after("column")) {
+        (Some(line), Some(column)) => format!("it cannot be read as YAML, line {line} column {column}"),
+        _ => "it cannot be read as YAML".to_owned(),
+    }
+}
+
+/// Why credentials cannot be used. Some of the library's texts hold the output of a command, which may be a token.
+pub(super) fn auth_text(error: &(dyn std::error::Error + 'static)) -> String {
+    let auth = match error.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Auth(auth)) => Some(auth),
+        _ => error.downcast_ref::<AuthError>(),
+    };
+    match auth {
+        Some(AuthError::ReadTokenFile(io, path)) => format!("token file {}: {io}", path.display()),
+        Some(AuthError::InvalidBearerToken(_) | AuthError::InvalidBasicAuth(_)) => {
+            "the token or password has characters that cannot be sent".to_owned()
+        }
+        Some(AuthError::AuthExecRun { out, .. }) => format!("the credential command failed: {}", out.status),
+        Some(AuthError::AuthExecStart(io)) => format!("the credential command cannot be started: {io}"),
+        _ => "the credentials cannot be prepared".to_owned(),
+    }
+}
+
 trait ClusterProxy {
     fn proxy_url_of_cluster(&self) -> Option<&http::Uri>;
 }
@@ -192,7 +225,18 @@ mod tests {
                     current-context: us-east1\n";
         let cases = [
             (None, "us-east1", Some("kubeconfig: ")),
-            (Some("]["), "us-east1", Some("kubeconfig: ")),
+            (Some("]["), "us-east1", Some("kubeconfig: it cannot be read as YAML, line 1 column 1")),
+            // The parser would quote the line with the token.
+            (
+                Some("users: [{name: u, user: {token: t0ken\n- x: {"),
+                "us-east1",
+                Some("it cannot be read as YAML, line 2"),
+            ),
+            (
+                Some("users: [{name: u, user: {token: {t0ken: t0ken}}}]"),
+                "us-east1",
+                Some("it cannot be read as YAML, line 1"),
+            ),
             (Some(good), "us-eats1", Some("did you mean us-east1?")),
             (Some(good), "something-else-entirely", Some("no context something-else-entirely (1 others)")),
             (Some(good), "", Some("no context")),

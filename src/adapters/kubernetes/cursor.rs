@@ -1,6 +1,6 @@
 //! Where a watch stands, and what an event of it means. Pure.
 
-use super::kind::{Item, Kind, Told};
+use super::kind::{Item, Kind, Rows, Told};
 use super::wire::{Meta, Page, StatusBody, TableRow};
 use crate::domain::Timestamp;
 use serde::Deserialize;
@@ -94,7 +94,7 @@ impl Cursor {
         }
     }
 
-    fn table<K: Kind>(&mut self, line: &[u8]) -> Option<(String, Vec<(K::Key, K::Row)>)> {
+    fn table<K: Kind>(&mut self, line: &[u8]) -> Option<(String, Rows<K>)> {
         let page = serde_json::from_slice::<Carrying<Page>>(line).ok()?.object;
         if page.column_definitions.as_ref().is_some_and(|columns| !columns.is_empty()) {
             self.columns = columns_of(&page);
@@ -112,18 +112,20 @@ fn unreadable<K, V>() -> Event<K, V> {
     Event::Relist
 }
 
-fn plain<K: Kind>(line: &[u8]) -> Option<(String, Vec<(K::Key, K::Row)>)> {
+fn plain<K: Kind>(line: &[u8]) -> Option<(String, Rows<K>)> {
     let object = serde_json::from_slice::<Carrying<Value>>(line).ok()?.object;
     let meta = Meta::of(&object)?;
     Some((meta.resource_version, K::read(Item::Object(&object)).into_iter().collect()))
 }
 
 /// Headings of a Table.
+#[must_use]
 pub fn columns_of(page: &Page) -> Vec<String> {
     page.column_definitions.iter().flatten().map(|column| column.name.clone()).collect()
 }
 
 /// Reads one row of a Table.
+#[must_use]
 pub fn read_row<K: Kind>(columns: &[String], row: &TableRow) -> Option<(K::Key, K::Row)> {
     let meta = &row.object.as_ref()?.metadata;
     if meta.name.is_empty() {

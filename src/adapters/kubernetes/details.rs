@@ -116,7 +116,7 @@ impl Inventory {
 
 /// What became of a request.
 enum Landed {
-    Detail(Fact),
+    Detail(Box<Fact>),
     /// Gone meanwhile, or not permitted: the watch says the first, the rights the second.
     Without,
     /// No answer.
@@ -144,7 +144,7 @@ pub(super) async fn fetch(
                 None => return Closed,
             },
             Some(landed) = flying.join_next() => match landed {
-                Ok((_, Landed::Detail(fact))) => if post.tell(fact).await.is_err() { return Closed },
+                Ok((_, Landed::Detail(fact))) => if post.tell(*fact).await.is_err() { return Closed },
                 Ok((_, Landed::Without)) => {}
                 Ok((key, Landed::Again)) => {
                     inventory.failed(&key);
@@ -172,7 +172,7 @@ async fn get(server: Server, key: ObjectKey) -> (ObjectKey, Landed) {
     let landed = match server.get::<Value>(&path).await {
         Ok(object) => {
             let (uid, detail) = (text_at(&object, "/metadata/uid", 64), runs::detail(&object));
-            Landed::Detail(Fact::RunDetail { key: key.clone(), uid, detail })
+            Landed::Detail(Box::new(Fact::RunDetail { key: key.clone(), uid, detail }))
         }
         Err(error) if error.lasting() => Landed::Without,
         Err(_) => Landed::Again,

@@ -2,7 +2,7 @@
 //! what was certainly not sent may be called so, anything else is unknown.
 
 use super::call::Server;
-use super::client::chain;
+use super::client::auth_text;
 use super::read_only::ReadOnlyRefused;
 use super::transport::ConnectTimedOut;
 use super::wire::StatusBody;
@@ -147,7 +147,7 @@ fn explain(url: &str, error: &kube::Error, reached: Reached) -> (ErrorKind, Stri
             return (ErrorKind::Timeout, format!("no connection to {url} in {}", seconds(*limit)));
         }
         if let Some(error) = cause.downcast_ref::<kube::client::AuthError>() {
-            return (ErrorKind::Unauthorized, format!("credentials for {url}: {}", chain(error)));
+            return (ErrorKind::Unauthorized, format!("credentials for {url}: {}", auth_text(error)));
         }
         if let Some(error) = cause.downcast_ref::<rustls::Error>() {
             return (ErrorKind::Tls, format!("TLS with {url} failed: {error}"));

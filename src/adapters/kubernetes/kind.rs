@@ -97,6 +97,12 @@ pub enum Told<K, V> {
     Refused(SourceError),
 }
 
+/// Rows of a kind.
+pub type Rows<K> = Vec<(<K as Kind>::Key, <K as Kind>::Row)>;
+
+/// What one of several loops of a kind tells: which, and what.
+pub type Tagged<K> = (usize, Told<<K as Kind>::Key, <K as Kind>::Row>);
+
 /// What a loop watches: a collection's path and a selector, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collection {

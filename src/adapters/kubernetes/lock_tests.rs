@@ -1,6 +1,8 @@
 //! The lock against a server that compares versions.
 
 use super::act_tests::{Store, actuator, take_lock};
+use super::call::Ask;
+use super::failure::Reached;
 use super::leases::LeaseClock;
 use super::lock::{self, LockError, Redial, Taken};
 use super::mock::{Mock, Reply, Request};
@@ -112,7 +114,8 @@ async fn of_two_who_want_it_one_gets_it() {
 
 #[tokio::test]
 async fn what_happens_to_a_held_lock_is_found_before_the_next_request() {
-    let changes: [(&str, fn(&mut Store)); 4] = [
+    type Case = (&'static str, fn(&mut Store));
+    let changes: [Case; 4] = [
         ("thief took it", |store| {
             let mut taken = store.objects[LEASE].clone();
             taken["spec"]["holderIdentity"] = json!("thief");
@@ -185,4 +188,36 @@ async fn a_taking_whose_answer_was_lost_is_looked_for_again_and_giving_up_emptie
     assert_eq!(store.lock().unwrap().objects[LEASE]["spec"].get("holderIdentity"), None);
     assert!(matches!(actuator.perform(&release, Duration::from_secs(10)).await, Outcome::Already { .. }));
     assert!(actuator.verify_lock(Duration::from_secs(5)).await.is_err());
+}
+
+#[tokio::test]
+async fn credentials_that_run_out_while_it_is_held_are_read_again() {
+    let store = Arc::new(Mutex::new(Store::new()));
+    let (kept, expired) = (Arc::clone(&store), Arc::new(Mutex::new(false)));
+    let ran_out = Arc::clone(&expired);
+    let mock = Mock::start(move |request: &Request| {
+        if *ran_out.lock().unwrap() && !request.headers.contains("bearer renewed") {
+            return Reply::Json(401, json!({"kind": "Status", "code": 401}));
+        }
+        kept.lock().unwrap().answer(request)
+    })
+    .await;
+    let actuator = actuator(&mock, Access::MayWrite);
+    assert!(actuator.perform(&take_lock(), Duration::from_secs(10)).await.took());
+    *expired.lock().unwrap() = true;
+    let file = mock.folder().join("config");
+    let renewed = std::fs::read_to_string(&file).unwrap().replace("token: t", "token: renewed");
+    std::fs::write(&file, renewed).unwrap();
+    actuator.verify_lock(Duration::from_secs(5)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_held_up_is_not_sent_any_more() {
+    let store = Arc::new(Mutex::new(Store::new()));
+    let mock = server(&store).await;
+    let too_late = Timestamp::now() - Duration::from_millis(1);
+    let ask = Ask::get("/api/v1/namespaces/kube-system").not_after(too_late);
+    let error = mock.dialer.dial().unwrap().ask::<Value>(ask).await.unwrap_err();
+    assert_eq!(error.reached, Reached::Never);
+    assert!(mock.requests().is_empty());
 }

@@ -6,7 +6,7 @@ use super::call::Server;
 use super::client::Dialer;
 use super::crons::Crons;
 use super::details::{self, Noted};
-use super::kind::{Collection, Kind, Told};
+use super::kind::{Collection, Kind, Tagged};
 use super::merge::Merge;
 use super::nodes::Nodes;
 use super::open_run;
@@ -321,7 +321,7 @@ async fn kind<K: Kind>(
 
 /// Follows every collection of a kind and tells their merged changes.
 async fn follow_all<K: Kind>(post: Post, collections: Vec<Collection>, notes: Option<mpsc::Sender<Noted>>) -> Closed {
-    let (out, mut told) = mpsc::channel::<(usize, Told<K::Key, K::Row>)>(TOLD_MAX);
+    let (out, mut told) = mpsc::channel::<Tagged<K>>(TOLD_MAX);
     let mut merge = Merge::<K>::new(collections.len());
     let mut loops = JoinSet::new();
     for (index, collection) in collections.into_iter().enumerate() {

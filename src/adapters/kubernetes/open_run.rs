@@ -197,6 +197,9 @@ fn read_node(id: &str, node: &Value) -> (String, Node) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::crons::Crons;
+    use super::super::runs::Runs;
+    use super::super::templates::Templates;
     use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -242,14 +245,15 @@ mod tests {
     fn what_cannot_be_read_says_why() {
         let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
         let cut = packed(tree().to_string().as_bytes());
+        let packed_as_is = packed;
         for (packed, expected) in [
             (base64(&[0x28, 0xb5, 0x2f, 0xfd, 0]), "zstd"),
             (base64(&[0x0b, 0x02, 0x80]), "brotli"),
             ("no base64!".to_owned(), "base64"),
             (cut[..cut.len() / 2 / 4 * 4].to_owned(), "gzip"),
-            (super::tests::packed(b"[1,2]"), "no JSON"),
+            (packed_as_is(b"[1,2]"), "no JSON"),
             // A bomb: 65 MiB of blanks, some 65 kB when packed.
-            (super::tests::packed(&vec![b' '; TREE_BYTES_MAX + 1]), "larger than 64 MiB"),
+            (packed_as_is(&vec![b' '; TREE_BYTES_MAX + 1]), "larger than 64 MiB"),
         ] {
             match run(json!({"compressedNodes": packed})).nodes {
                 Nodes::Unreadable(why) => assert!(why.contains(expected), "{why}"),
@@ -297,8 +301,8 @@ mod tests {
             let _ = read(&json!({"metadata": {"name": "w"}, "status": status, "spec": object.clone()}));
             let _ = read(&object);
             let item = Item::Object(&object);
-            let _ = (super::super::runs::Runs::read(item), super::super::crons::Crons::read(item));
-            let _ = (super::super::templates::Templates::read(item), super::super::nodes::Nodes::read(item));
+            let _ = (Runs::read(item), Crons::read(item));
+            let _ = (Templates::read(item), super::super::nodes::Nodes::read(item));
         }
     }
 }

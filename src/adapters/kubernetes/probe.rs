@@ -30,7 +30,7 @@ pub async fn heartbeat(post: Post, beats: watch::Sender<Option<Beat>>) -> Closed
     let leases = format!("{}?limit=1", leases::collection(&post.endpoints.controller_namespace));
     let paths = [workflows, leases];
     let mut usable = 0;
-    let mut ticks = tokio::time::interval(post.intervals.probe);
+    let mut ticks = tokio::time::interval(post.intervals.probe.max(std::time::Duration::from_millis(20)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

@@ -28,7 +28,8 @@ pub(super) fn endpoints(suffix: &str) -> Option<RegionEndpoints> {
 
 pub(super) struct Seen {
     facts: mpsc::Receiver<Observation>,
-    pub wanted: watch::Sender<Wanted>,
+    /// Kept: nothing is opened, but what is may change.
+    _wanted: watch::Sender<Wanted>,
 }
 
 impl Seen {
@@ -44,7 +45,7 @@ impl Seen {
             out,
             wanted: wanted_seen,
         }));
-        Seen { facts, wanted }
+        Seen { facts, _wanted: wanted }
     }
 
     /// The first fact that `pick` takes; panics after a minute without one.
@@ -174,7 +175,7 @@ impl Made {
 async fn effects_take_and_wrong_identities_do_not() {
     let Some(endpoints) = endpoints("") else { return };
     let server = Dialer::open(&endpoints, Access::MayWrite, Duration::from_secs(5)).await.unwrap().dial().unwrap();
-    let cluster_uid = super::probe::cluster_uid(&server).await.unwrap();
+    let cluster_uid = probe::cluster_uid(&server).await.unwrap();
     let argo = "/apis/argoproj.io/v1alpha1/namespaces/argo";
     let spec = json!({"entrypoint": "main", "suspend": true, "templates": [{"name": "main",
         "container": {"image": "busybox", "command": ["true"]}}]});
@@ -187,7 +188,7 @@ async fn effects_take_and_wrong_identities_do_not() {
     let (cron, cron_uid) = Made::new(&server, &format!("{argo}/cronworkflows"), cron).await;
     let (deployment, deployment_uid) =
         Made::new(&server, "/apis/apps/v1/namespaces/argo/deployments", deployment).await;
-    let lock = Made { server: server.clone(), path: super::leases::path(&lease) };
+    let lock = Made { server: server.clone(), path: leases::path(&lease) };
     let canary = Made { server: server.clone(), path: format!("{argo}/workflows/leeward-test-canary") };
     lock.delete().await;
     canary.delete().await;

@@ -11,7 +11,7 @@ use super::backoff::{Backoff, jitter};
 use super::call::{Ask, Lines, Server};
 use super::cursor::{Cursor, Event, columns_of, read_row};
 use super::failure::CallError;
-use super::kind::{Collection, Item, Kind, Told};
+use super::kind::{Collection, Item, Kind, Rows, Tagged, Told};
 use super::observe::Beat;
 use super::wire::Page;
 use crate::domain::Timestamp;
@@ -49,7 +49,7 @@ pub struct Follow<K: Kind> {
     /// Answers of the heartbeat.
     pub beats: watch::Receiver<Option<Beat>>,
     /// Where it tells. Bounded: when nobody reads, the watch is not read either and the server waits.
-    pub out: mpsc::Sender<(usize, Told<K::Key, K::Row>)>,
+    pub out: mpsc::Sender<Tagged<K>>,
     /// Silence after which the watch is checked.
     pub silence: Duration,
     /// The store was once found behind what we had seen.
@@ -126,7 +126,7 @@ impl<K: Kind> Follow<K> {
     }
 
     /// The whole list, page by page. A page token that expired begins it again, a few times.
-    async fn list(&self, server: &Server) -> Result<(Vec<(K::Key, K::Row)>, String), CallError> {
+    async fn list(&self, server: &Server) -> Result<(Rows<K>, String), CallError> {
         let mut restarts = 0;
         let mut rows = Vec::new();
         let mut next = String::new();

@@ -1,7 +1,7 @@
 //! The list-and-watch loop against a server that says what a test wants.
 
 use super::crons::Crons;
-use super::kind::{Collection, Kind, Told};
+use super::kind::{Collection, Kind, Tagged, Told};
 use super::mock::{Mock, Reply, Request, Then};
 use super::observe::Beat;
 use super::runs::Runs;
@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 struct Loop<K: Kind> {
-    told: mpsc::Receiver<(usize, Told<K::Key, K::Row>)>,
+    told: mpsc::Receiver<Tagged<K>>,
     beats: watch::Sender<Option<Beat>>,
     _servers: watch::Sender<super::call::Server>,
 }
