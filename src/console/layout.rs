@@ -30,7 +30,16 @@ pub enum Form {
     TooSmall,
 }
 
+/// No terminal is larger; what claims to be would only cost memory.
+const MOST: Size = Size { columns: 1_000, rows: 500 };
+
 impl Size {
+    /// This size within what any terminal has.
+    #[must_use]
+    pub fn sane(self) -> Size {
+        Size { columns: self.columns.min(MOST.columns), rows: self.rows.min(MOST.rows) }
+    }
+
     /// The layout that fits.
     #[must_use]
     pub fn form(self) -> Form {

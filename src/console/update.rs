@@ -25,7 +25,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
             Vec::new()
         }
         Event::Resize(size) => {
-            state.size = size;
+            state.size = size.sane();
             state.lists(false);
             Vec::new()
         }
