@@ -16,8 +16,8 @@ pub struct Size {
 /// Least size at which anything but a notice is painted.
 pub const LEAST: Size = Size { columns: 60, rows: 15 };
 
-/// Least size at which regions stand side by side.
-const WIDE: Size = Size { columns: 120, rows: 24 };
+/// Least size at which regions stand side by side: with fewer rows the panes would leave none for the runs.
+const WIDE: Size = Size { columns: 120, rows: 30 };
 
 /// Which of the three layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

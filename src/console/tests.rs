@@ -16,6 +16,7 @@ use crate::domain::observation::{Change, Fact, Observation};
 use crate::domain::region::Side;
 use crate::domain::workflow::Phase;
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
 fn keys() -> impl Strategy<Value = Key> {
     prop_oneof![
@@ -51,33 +52,52 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 }
 
 fn happen(state: &mut State, happening: Happening, clock: &mut i64) -> Vec<Command> {
-    update(state, match happening {
-        Happening::Key(key) => Event::Key(key),
-        Happening::Paste(text) => Event::Paste(text),
-        Happening::Painted => Event::Painted,
-        Happening::Focus => Event::FocusGained,
-        Happening::Tick(seconds) => {
-            *clock += seconds;
-            Event::Tick(at(*clock))
-        }
-    })
+    update(
+        state,
+        match happening {
+            Happening::Key(key) => Event::Key(key),
+            Happening::Paste(text) => Event::Paste(text),
+            Happening::Painted => Event::Painted,
+            Happening::Focus => Event::FocusGained,
+            Happening::Tick(seconds) => {
+                *clock += seconds;
+                Event::Tick(at(*clock))
+            }
+        },
+    )
 }
 
 fn is_region_start(command: &Command) -> bool {
     matches!(command, Command::Start { consent: Some(consent), .. } if consent.typed.is_some())
 }
 
+static READING: LazyLock<State> = LazyLock::new(|| {
+    let mut state = fresh_with(SMALL, Access::ReadOnly, policy());
+    live(&mut state, 0, 4, &Side::BOTH);
+    state
+});
+
+static WATCHING: LazyLock<State> = LazyLock::new(|| {
+    let mut state = READING.clone();
+    declare(&mut state, 5);
+    state
+});
+
+static PROMOTING: LazyLock<State> = LazyLock::new(|| at_promote(SMALL));
+
+static DECLARED: LazyLock<State> = LazyLock::new(|| {
+    let mut state = outage(SMALL, 60);
+    declare(&mut state, 181);
+    state
+});
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn read_only_never_asks_for_a_write(happenings in happenings(), with_run: bool) {
-        let mut state = fresh_with(SMALL, Access::ReadOnly, policy());
-        live(&mut state, 0, 4, &Side::BOTH);
-        if with_run {
-            // Even if the session says that this process drives.
-            declare(&mut state, 5);
-        }
+        // Even if the session says that this process drives.
+        let mut state = if with_run { WATCHING.clone() } else { READING.clone() };
         let mut clock = 6;
         for happening in happenings {
             for command in happen(&mut state, happening, &mut clock) {
@@ -93,7 +113,7 @@ proptest! {
     fn nothing_but_the_typed_name_starts_what_cannot_be_undone(
         chain in prop::collection::vec(prop::sample::select(vec!["enter", "y", "Y", "space", "R", "tab", "down"]), 1..80)
     ) {
-        let mut state = at_promote(SMALL);
+        let mut state = PROMOTING.clone();
         for keys in chain {
             for command in press(&mut state, keys) {
                 prop_assert!(!is_region_start(&command), "{command:?}");
@@ -107,9 +127,9 @@ fn no_single_key_repeated_starts_anything_that_asks() {
     let mut all: Vec<Key> = (32_u8..127).map(|c| Key::char(char::from(c))).collect();
     all.extend((b'a'..=b'z').filter(|c| !b"him".contains(c)).map(|c| Key::ctrl(char::from(c))));
     all.extend([Code::Enter, Code::Esc, Code::Tab, Code::Backspace, Code::Down, Code::F(1)].map(Key::plain));
-    for make in [|| at_promote(SMALL), || { let mut state = outage(SMALL, 60); declare(&mut state, 181); state }] {
+    for base in [&PROMOTING, &DECLARED] {
         for key in &all {
-            let mut state = make();
+            let mut state = (*base).clone();
             for _ in 0..12 {
                 for command in update(&mut state, Event::Key(*key)) {
                     let writes = command.writes() && !matches!(command, Command::Finish);
@@ -132,8 +152,11 @@ fn the_typed_name_and_enter_start_it_once() {
     press(&mut state, "ctrl-u");
     type_text(&mut state, "us-east1");
     let commands = press(&mut state, "enter");
-    assert!(matches!(&commands[..], [Command::Start { step, consent: Some(given) }]
-        if step == "promote" && given.typed.as_deref() == Some("us-east1")), "{commands:?}");
+    assert!(
+        matches!(&commands[..], [Command::Start { step, consent: Some(given) }]
+        if step == "promote" && given.typed.as_deref() == Some("us-east1")),
+        "{commands:?}"
+    );
     assert_eq!(state.overlay, Overlay::None);
 }
 
@@ -212,7 +235,9 @@ fn an_override_takes_a_reason_and_the_right_person() {
     assert_eq!(press(&mut state, "enter"), []);
     type_text(&mut state, " but now long enough");
     let commands = press(&mut state, "enter");
-    assert!(matches!(&commands[..], [Command::Override { gate, break_glass: true, .. }] if gate == "old-region-fenced"));
+    assert!(
+        matches!(&commands[..], [Command::Override { gate, break_glass: true, .. }] if gate == "old-region-fenced")
+    );
 }
 
 #[test]
@@ -291,7 +316,11 @@ fn a_filter_narrows_while_one_types_and_counts() {
     assert_eq!(state.runs.matching, 3);
     assert_eq!(state.runs.counts.a.total, 45);
     let failed = |state: &State| {
-        state.runs.entries.iter().all(|(side, key)| state.fleet.region(*side).runs.get(key).unwrap().phase == Phase::Failed)
+        state
+            .runs
+            .entries
+            .iter()
+            .all(|(side, key)| state.fleet.region(*side).runs.get(key).unwrap().phase == Phase::Failed)
     };
     assert!(failed(&state));
     press(&mut state, "enter esc");
@@ -303,7 +332,11 @@ fn a_filter_narrows_while_one_types_and_counts() {
 fn details_are_asked_for_what_is_in_sight_and_not_again_at_once() {
     let mut state = healthy(SMALL);
     let asked = |commands: Vec<Command>| {
-        commands.into_iter().filter_map(|c| if let Command::Details(rows) = c { Some(rows) } else { None }).flatten().count()
+        commands
+            .into_iter()
+            .filter_map(|c| if let Command::Details(rows) = c { Some(rows) } else { None })
+            .flatten()
+            .count()
     };
     assert_eq!(asked(update(&mut state, Event::Tick(at(123)))), 0, "asked while it was fed");
     assert_eq!(asked(update(&mut state, Event::Tick(at(140)))), 0, "the region is stale by then");

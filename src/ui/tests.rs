@@ -53,6 +53,26 @@ fn forty_seconds_into_an_outage() {
 }
 
 #[test]
+fn started_after_the_disaster() {
+    for size in [SMALL, WIDE] {
+        insta::assert_snapshot!(format!("from-notes@{}", name(size)), screen(&from_notes(size), GlyphSet::Unicode));
+    }
+    let mut state = from_notes(WIDE);
+    press(&mut state, "d");
+    insta::assert_snapshot!("from-notes-database", screen(&state, GlyphSet::Unicode));
+}
+
+#[test]
+fn the_narrowest_wide_and_the_smallest_dense() {
+    for size in [Size { columns: 120, rows: 24 }, Size { columns: 60, rows: 15 }] {
+        insta::assert_snapshot!(format!("edge@{}", name(size)), screen(&outage(size, 40), GlyphSet::Unicode));
+        let mut state = at_promote(size);
+        press(&mut state, "R");
+        insta::assert_snapshot!(format!("edge-promote@{}", name(size)), screen(&state, GlyphSet::Unicode));
+    }
+}
+
+#[test]
 fn at_the_promotion_with_its_question_open() {
     at_each_size("promote", |size| {
         let mut state = at_promote(size);
@@ -140,7 +160,9 @@ fn while_a_run_is_driven_every_view_says_so() {
 fn frames() {
     let mut promote = at_promote(WIDE);
     press(&mut promote, "R");
-    for state in [fresh(SMALL), healthy(WIDE), healthy(SMALL), outage(WIDE, 40), outage(SMALL, 40), promote, ended(WIDE)] {
+    for state in
+        [fresh(SMALL), healthy(WIDE), healthy(SMALL), outage(WIDE, 40), outage(SMALL, 40), promote, ended(WIDE)]
+    {
         println!("{}", screen(&state, GlyphSet::Unicode));
     }
 }
@@ -194,7 +216,7 @@ mod random {
                     update(&mut state, Event::Key(key));
                     update(&mut state, Event::Painted);
                 }
-                let glyphs = if state.size.columns % 2 == 0 { GlyphSet::Unicode } else { GlyphSet::Ascii };
+                let glyphs = if state.size.columns.is_multiple_of(2) { GlyphSet::Unicode } else { GlyphSet::Ascii };
                 screen(&state, glyphs);
             }
         }

@@ -28,7 +28,8 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
         Ask::Override { gate, says, break_glass, field } => {
             page.signed((Sign::Block, Tone::Bad), &format!("{gate}: {says}"), Tone::Plain, "");
             if *break_glass {
-                let text = "BREAK-GLASS: this asks for a second person, and you would override it ALONE. The report says so.";
+                let text =
+                    "BREAK-GLASS: this asks for a second person, and you would override it ALONE. The report says so.";
                 page.inset_none(text, Tone::Danger);
             }
             page.inset_none("It goes on record with your name and is never shown as passed.", Tone::Plain);
@@ -39,7 +40,10 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
             page.inset_none(what, Tone::Plain);
         }
         Ask::Abort { field } => {
-            page.inset_none("End the run where it stands? Nothing is undone by that, and what was sent stays sent.", Tone::Strong);
+            page.inset_none(
+                "End the run where it stands? Nothing is undone by that, and what was sent stays sent.",
+                Tone::Strong,
+            );
             typed(&format!("Why, {REASON_CHARS_MIN} characters or more:"), field, &mut page);
         }
         Ask::Detach => {
@@ -47,7 +51,10 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
         }
         Ask::Quit => {
             page.inset_none("A run is driven from here.", Tone::Strong);
-            page.inset_none("Leaving detaches from it: it stays open and is not aborted; anyone may take it over.", Tone::Plain);
+            page.inset_none(
+                "Leaving detaches from it: it stays open and is not aborted; anyone may take it over.",
+                Tone::Plain,
+            );
         }
     }
     if let Some(note) = &dialog.note {
@@ -67,7 +74,10 @@ fn direction(state: &State) -> String {
 fn resume(state: &State, id: &str, page: &mut Writer) {
     let Some(followed) = &state.run else { return };
     page.inset_none(&format!("Take run {id} up and drive it from here?"), Tone::Strong);
-    page.inset_none(&format!("Driven last by {}. While that driver lives, this is refused.", followed.run.driver), Tone::Plain);
+    page.inset_none(
+        &format!("Driven last by {}. While that driver lives, this is refused.", followed.run.driver),
+        Tone::Plain,
+    );
     page.inset_none("A step that was started then reads uncertain until it is observed.", Tone::Plain);
 }
 
@@ -115,7 +125,9 @@ fn typed(label: &str, field: &Field, page: &mut Writer) {
 /// How to say yes and no, with the live keys.
 fn ways(state: &State, dialog: &Dialog) -> Row {
     let mode = state.mode();
-    let key = |action: Action| crate::console::hints::best(state.keymap.keys_for(mode, action)).unwrap_or_else(|| "no key".to_owned());
+    let key = |action: Action| {
+        crate::console::hints::best(state.keymap.keys_for(mode, action)).unwrap_or_else(|| "no key".to_owned())
+    };
     if !dialog.painted && dialog.note.is_some() {
         return Row::new().dim("look again; keys are taken in a moment");
     }

@@ -46,7 +46,8 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     }
     rows.push(Row::new());
     let serial = if columns < SERIALS { "" } else { "SERIAL" };
-    let head = format!("{:<10}{:<24}{:<18}{:>7}  {}{serial}", "KIND", "SERVER", "ANSWER", "TTL", means("MEANS", columns, 18));
+    let head =
+        format!("{:<10}{:<24}{:<18}{:>7}  {}{serial}", "KIND", "SERVER", "ANSWER", "TTL", means("MEANS", columns, 18));
     rows.push(Row::of(head, Tone::Strong));
     for answer in &known.value.answers {
         rows.push(line(state, policy, answer, old, columns));

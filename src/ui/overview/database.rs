@@ -100,7 +100,9 @@ fn pair(state: &State, way: Direction) -> Row {
         if same { format!("{from} = {to}") } else { format!("{from}, standby {to}") },
         if same { Tone::Plain } else { Tone::Warn },
     );
-    let Some(primary) = fleet.region(way.from).live_database(fleet.now).and_then(DatabaseSample::primary) else { return row };
+    let Some(primary) = fleet.region(way.from).live_database(fleet.now).and_then(DatabaseSample::primary) else {
+        return row;
+    };
     match primary.slots.iter().find(|slot| slot.active).or(primary.slots.first()) {
         None => row.add("   no slot", Tone::Warn),
         Some(slot) => {
@@ -144,11 +146,9 @@ fn lost(state: &State, way: Direction) -> Vec<Row> {
     let replica = fleet.region(way.to).live_database(fleet.now).and_then(DatabaseSample::replica);
     let lsn = |lsn: Option<crate::domain::units::Lsn>| lsn.map_or_else(|| "?".to_owned(), |lsn| lsn.to_string());
     let has = match replica {
-        Some(replica) => Row::new()
-            .dim("received ")
-            .say(lsn(replica.received))
-            .dim("  replayed ")
-            .say(lsn(replica.replayed)),
+        Some(replica) => {
+            Row::new().dim("received ").say(lsn(replica.received)).dim("  replayed ").say(lsn(replica.replayed))
+        }
         None => Row::of("what the standby has is not known now", Tone::Unknown),
     };
     let last = match &fleet.region(way.from).last_primary_lsn {

@@ -106,13 +106,11 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
     let old = !region.table_freshness(&region.runs, state.fleet.now).usable();
     let tone = if old { Tone::Old } else { Tone::Plain };
     let number = |n: usize| count(n as u64);
-    let row = Row::new()
-        .add(number(counts.running), tone)
-        .dim(" run ")
-        .add(number(counts.pending), tone)
-        .dim(" pend ")
-        .add(number(counts.failed), tone)
-        .dim(" fail");
+    let row = Row::new().add(number(counts.running), tone).dim(" run ").add(number(counts.pending), tone).dim(" pend");
+    let row = match region.runs.remembered {
+        Some(_) => row,
+        None => row.say(" ").add(number(counts.failed), tone).dim(" fail"),
+    };
     if old { row.add("  ?", Tone::Unknown) } else { row }
 }
 
@@ -138,7 +136,9 @@ fn middle(state: &State) -> Vec<Row> {
     let mut rows = vec![pair(state), ready(state), readiness::loss(state)];
     if let Some(finding) = state.derived.readiness.blocks.first() {
         let (sign, tone) = verdict(finding.answer.verdict);
-        rows.push(Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text));
+        rows.push(
+            Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text),
+        );
     }
     if let Some(alarm) = state.derived.alarms.first() {
         let region = alarm.side.map(|side| format!("{} ", state.fleet.name(side))).unwrap_or_default();
@@ -146,7 +146,9 @@ fn middle(state: &State) -> Vec<Row> {
             1 => String::new(),
             count => format!("+{}", count - 1),
         };
-        rows.push(weighty(Row::new(), alarm.weight).say(format!("{region}{}", alarm.text)).fill().add(more, Tone::Warn));
+        rows.push(
+            weighty(Row::new(), alarm.weight).say(format!("{region}{}", alarm.text)).fill().add(more, Tone::Warn),
+        );
     }
     rows
 }

@@ -23,7 +23,10 @@ pub fn tone(state: &State) -> Tone {
 pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
     let readiness = &state.derived.readiness;
     if readiness.state == Verdict::NoDirection {
-        return vec![Row::of("Which region is primary is not known, or both are: there is nothing to fail over from.", Tone::Unknown)];
+        return vec![Row::of(
+            "Which region is primary is not known, or both are: there is nothing to fail over from.",
+            Tone::Unknown,
+        )];
     }
     let mut rows = Vec::new();
     // The price keeps the last line but one; what holds comes first.
@@ -92,8 +95,14 @@ fn warnings(state: &State, columns: usize, height: usize, unsaid: usize) -> Vec<
     for pair in warnings.chunks(2).take(height) {
         let mut row = Row::new();
         for (at, finding) in pair.iter().enumerate() {
-            let text = if pair.len() == 1 { cut(&finding.answer.text, columns - 3) } else { pad(&finding.answer.text, half.saturating_sub(3)) };
-            row = row.sign(Sign::Warn, Tone::Warn).say(format!(" {}", if at == 1 { text.trim_end().to_owned() } else { text }));
+            let text = if pair.len() == 1 {
+                cut(&finding.answer.text, columns - 3)
+            } else {
+                pad(&finding.answer.text, half.saturating_sub(3))
+            };
+            row = row
+                .sign(Sign::Warn, Tone::Warn)
+                .say(format!(" {}", if at == 1 { text.trim_end().to_owned() } else { text }));
             said += 1;
         }
         rows.push(row);
