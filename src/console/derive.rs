@@ -169,6 +169,9 @@ impl State {
                 }
                 _ => Some("the gate does not hold any more: the question is closed"),
             },
+            Ask::Resume { .. } | Ask::Abort { .. } | Ask::Detach | Ask::Accept { .. } if self.run.is_none() => {
+                Some("the run is no longer followed: the question is closed")
+            }
             Ask::Accept { step, .. } if current.as_ref() != Some(&*step) => {
                 Some("the step is behind: the question is closed")
             }

@@ -3,6 +3,7 @@
 use super::state::{Access, State};
 use crate::playbook::consent::Tier;
 use crate::playbook::propose::Next;
+use crate::playbook::run::StepState;
 
 /// Whose turn it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,11 @@ impl State {
         self.next_turn()
     }
 
+    fn uncertain(&self) -> bool {
+        let current = self.run.as_ref().and_then(|followed| followed.run.current());
+        current.is_some_and(|(_, _, slot)| matches!(slot.state, StepState::Uncertain(_)))
+    }
+
     fn next_turn(&self) -> Turn {
         let Some(proposal) = &self.derived.proposal else { return Turn::NoRun };
         match &proposal.next {
@@ -70,7 +76,9 @@ impl State {
             Next::Verifying { missing, left } => {
                 Turn::Busy(format!("waits for proof: {missing} ({} left)", crate::domain::units::clock(*left)))
             }
-            Next::Proven { .. } => Turn::Accept("it is proven by what is seen now".to_owned()),
+            // Of a step that this driver started, the engine takes the proof itself; after a crash a person does.
+            Next::Proven { .. } if self.uncertain() => Turn::Accept("it is proven by what is seen now".to_owned()),
+            Next::Proven { .. } => Turn::Busy("is proven".to_owned()),
             Next::Failed(reason) => Turn::Busy(format!("has failed: {reason}")),
             Next::Overdue(missing) => Turn::Busy(format!("no proof came in time: {missing}")),
             Next::Unprovable { reason, gate } if gate.overridden.is_some() => {

@@ -16,8 +16,8 @@ pub struct Size {
 /// Least size at which anything but a notice is painted.
 pub const LEAST: Size = Size { columns: 60, rows: 15 };
 
-/// Least size at which regions stand side by side.
-const WIDE: Size = Size { columns: 120, rows: 24 };
+/// Least size at which regions stand side by side: with fewer rows the panes would leave none for the runs.
+const WIDE: Size = Size { columns: 120, rows: 30 };
 
 /// Which of the three layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,16 @@ pub enum Form {
     TooSmall,
 }
 
+/// No terminal is larger; what claims to be would only cost memory.
+const MOST: Size = Size { columns: 1_000, rows: 500 };
+
 impl Size {
+    /// This size within what any terminal has.
+    #[must_use]
+    pub fn sane(self) -> Size {
+        Size { columns: self.columns.min(MOST.columns), rows: self.rows.min(MOST.rows) }
+    }
+
     /// The layout that fits.
     #[must_use]
     pub fn form(self) -> Form {

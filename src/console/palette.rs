@@ -170,6 +170,9 @@ fn score(name: &str, typed: &str) -> Option<i32> {
         }
         before = c;
     }
+    if typed.is_empty() {
+        return Some(0);
+    }
     let length = i32::try_from(name.len()).unwrap_or(i32::MAX / 4);
     wanted.peek().is_none().then(|| total * 4 - length)
 }

@@ -172,7 +172,7 @@ impl State {
             identity: clean_to(&identity, 60),
             access,
             playbooks,
-            size,
+            size: size.sane(),
             history: History::default(),
             trail: Trail::default(),
             overlay: Overlay::None,

@@ -16,6 +16,7 @@ use crate::domain::observation::{Change, Fact, Observation};
 use crate::domain::region::Side;
 use crate::domain::workflow::Phase;
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
 fn keys() -> impl Strategy<Value = Key> {
     prop_oneof![
@@ -70,17 +71,33 @@ fn is_region_start(command: &Command) -> bool {
     matches!(command, Command::Start { consent: Some(consent), .. } if consent.typed.is_some())
 }
 
+static READING: LazyLock<State> = LazyLock::new(|| {
+    let mut state = fresh_with(SMALL, Access::ReadOnly, policy());
+    live(&mut state, 0, 4, &Side::BOTH);
+    state
+});
+
+static WATCHING: LazyLock<State> = LazyLock::new(|| {
+    let mut state = READING.clone();
+    declare(&mut state, 5);
+    state
+});
+
+static PROMOTING: LazyLock<State> = LazyLock::new(|| at_promote(SMALL));
+
+static DECLARED: LazyLock<State> = LazyLock::new(|| {
+    let mut state = outage(SMALL, 60);
+    declare(&mut state, 181);
+    state
+});
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn read_only_never_asks_for_a_write(happenings in happenings(), with_run: bool) {
-        let mut state = fresh_with(SMALL, Access::ReadOnly, policy());
-        live(&mut state, 0, 4, &Side::BOTH);
-        if with_run {
-            // Even if the session says that this process drives.
-            declare(&mut state, 5);
-        }
+        // Even if the session says that this process drives.
+        let mut state = if with_run { WATCHING.clone() } else { READING.clone() };
         let mut clock = 6;
         for happening in happenings {
             for command in happen(&mut state, happening, &mut clock) {
@@ -96,7 +113,7 @@ proptest! {
     fn nothing_but_the_typed_name_starts_what_cannot_be_undone(
         chain in prop::collection::vec(prop::sample::select(vec!["enter", "y", "Y", "space", "R", "tab", "down"]), 1..80)
     ) {
-        let mut state = at_promote(SMALL);
+        let mut state = PROMOTING.clone();
         for keys in chain {
             for command in press(&mut state, keys) {
                 prop_assert!(!is_region_start(&command), "{command:?}");
@@ -110,16 +127,9 @@ fn no_single_key_repeated_starts_anything_that_asks() {
     let mut all: Vec<Key> = (32_u8..127).map(|c| Key::char(char::from(c))).collect();
     all.extend((b'a'..=b'z').filter(|c| !b"him".contains(c)).map(|c| Key::ctrl(char::from(c))));
     all.extend([Code::Enter, Code::Esc, Code::Tab, Code::Backspace, Code::Down, Code::F(1)].map(Key::plain));
-    for make in [
-        || at_promote(SMALL),
-        || {
-            let mut state = outage(SMALL, 60);
-            declare(&mut state, 181);
-            state
-        },
-    ] {
+    for base in [&PROMOTING, &DECLARED] {
         for key in &all {
-            let mut state = make();
+            let mut state = (*base).clone();
             for _ in 0..12 {
                 for command in update(&mut state, Event::Key(*key)) {
                     let writes = command.writes() && !matches!(command, Command::Finish);

@@ -3,6 +3,7 @@
 use super::command::Command;
 use super::event::{Event, RunNews};
 use super::state::{Access, Followed, Guard, Overlay, State};
+use super::tree::Tree;
 use super::view::View;
 use crate::domain::fleet::happening::Weight;
 use crate::domain::observation::{Fact, Observation};
@@ -25,7 +26,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
             Vec::new()
         }
         Event::Resize(size) => {
-            state.size = size;
+            state.size = size.sane();
             state.lists(false);
             Vec::new()
         }
@@ -60,6 +61,12 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
             Vec::new()
         }
     };
+    // A run that is no longer on the way back is no longer watched whole.
+    if state.fleet.open_run.is_some() && !state.trail.holds(View::Tree) {
+        state.fleet.open_run = None;
+        state.tree = Tree::default();
+        commands.push(Command::CloseRun);
+    }
     if state.access == Access::ReadOnly {
         commands.retain(|command| !command.writes());
     }

@@ -111,6 +111,12 @@ impl Trail {
         self.0.len() > 1 && self.0.pop().is_some()
     }
 
+    /// The view is here, or on the way back.
+    #[must_use]
+    pub fn holds(&self, view: View) -> bool {
+        self.0.contains(&view)
+    }
+
     /// Leaves a view that no longer has anything to show.
     pub fn forget(&mut self, view: View) {
         if view != View::Overview {

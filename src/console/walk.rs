@@ -61,7 +61,6 @@ impl State {
     }
 
     fn back(&mut self) -> Vec<Command> {
-        let here = self.trail.here();
         if self.filter().is_some_and(|filter| !filter.text.is_empty()) {
             self.set_filter(Filter::default());
             return Vec::new();
@@ -69,10 +68,6 @@ impl State {
         self.leave();
         self.trail.back();
         self.arrive();
-        if here == View::Tree {
-            self.fleet.open_run = None;
-            return vec![Command::CloseRun];
-        }
         Vec::new()
     }
 
@@ -96,7 +91,7 @@ impl State {
             && let Some(followed) = &mut self.run
         {
             let count = followed.run.steps.len();
-            let at = followed.step_in_sight().unwrap_or(count.saturating_sub(1));
+            let at = followed.step_in_sight().unwrap_or(count);
             let to = at.saturating_add_signed(by).min(count.saturating_sub(1));
             let current = followed.run.current().map(|(at, _, _)| at);
             followed.looked_at = Some(to).filter(|to| Some(*to) != current);

@@ -100,7 +100,11 @@ fn who(state: &State, identity: &str) -> Row {
 }
 
 fn sources(state: &State, look: &Look<'_>) -> Row {
-    let room = if state.size.form() == Form::Wide { 24 } else { 14 };
+    let room = match (state.size.form(), state.size.columns) {
+        (Form::Wide, _) => 24,
+        (_, 0..72) => 8,
+        _ => 14,
+    };
     let mut row = Row::new();
     for side in Side::BOTH {
         row = row

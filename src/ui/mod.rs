@@ -29,16 +29,31 @@ use ratatui::layout::Rect;
 /// Paints the whole screen. Only what is in sight is built: the cost does not grow with the number of runs.
 pub fn draw(frame: &mut Frame<'_>, state: &State, theme: &Theme, level: Level, glyphs: GlyphSet) {
     let look = Look { theme, level, set: glyphs };
+    let known = Rect { x: 0, y: 0, width: state.size.columns, height: state.size.rows };
     let area = frame.area();
-    paint(frame.buffer_mut(), area, state, &look);
+    if area == known {
+        paint(frame.buffer_mut(), area, state, &look);
+        return;
+    }
+    // The terminal has changed and the event that says so is still to come: what the state knows of is painted aside,
+    // and as much of it as fits is shown.
+    let mut aside = Buffer::empty(known);
+    paint(&mut aside, known, state, &look);
+    let buf = frame.buffer_mut();
+    buf.set_style(area, look.role(Role::Text));
+    let both = area.intersection(known);
+    for y in both.top()..both.bottom() {
+        for x in both.left()..both.right() {
+            if let (Some(to), Some(from)) = (buf.cell_mut((x, y)), aside.cell((x, y))) {
+                to.clone_from(from);
+            }
+        }
+    }
 }
 
 fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     buf.set_style(area, look.role(Role::Text));
-    // A frame of another size than the state knows of is painted once the size has come as an event; until then the
-    // smaller of both holds.
-    let area = Rect { width: area.width.min(state.size.columns), height: area.height.min(state.size.rows), ..area };
-    if state.size.form() == Form::TooSmall || area.width < LEAST.columns || area.height < LEAST.rows {
+    if state.size.form() == Form::TooSmall {
         too_small(buf, area, state, look);
         return;
     }

@@ -45,7 +45,9 @@ fn title(state: &State) -> Row {
     if known == 0 {
         return row.add(" · never seen", Tone::Unknown);
     }
-    row = row.dim(format!(" · {} unfinished of {}", count(unfinished as u64), count(all as u64)));
+    let noted = Side::BOTH.into_iter().any(|side| state.fleet.region(side).runs.remembered.is_some());
+    let of = if noted { String::new() } else { format!(" of {}", count(all as u64)) };
+    row = row.dim(format!(" · {} unfinished{of}", count(unfinished as u64)));
     if known == 1 {
         row = row.add(", of one region", Tone::Warn);
     }
@@ -117,15 +119,10 @@ pub fn paint_table(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>)
         }
         return;
     }
-    let tones = Side::BOTH.map(|side| {
-        let region = state.fleet.region(side);
-        let fresh = region.table_freshness(&region.runs, state.fleet.now);
-        if fresh.usable() { Tone::Plain } else { Tone::Old }
-    });
+    let old = state.fleet.regions.map(|_, region| !region.table_freshness(&region.runs, state.fleet.now).usable());
     for (at, key) in rows.iter().enumerate() {
         let line = Rect { y: below.y + u16::try_from(at).unwrap_or(0), height: 1, ..below };
-        let old = tones[usize::from(key.0 == Side::B)] == Tone::Old;
-        paint_row(buf, line, state, look, (&columns, key, old));
+        paint_row(buf, line, state, look, (&columns, key, *old.get(key.0)));
         if state.runs.offset + at == state.runs.cursor {
             look.select(buf, line);
             buf.set_stringn(line.x, line.y, look.mark(glyphs::HERE), 1, look.role(Role::Title));

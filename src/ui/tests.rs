@@ -53,6 +53,26 @@ fn forty_seconds_into_an_outage() {
 }
 
 #[test]
+fn started_after_the_disaster() {
+    for size in [SMALL, WIDE] {
+        insta::assert_snapshot!(format!("from-notes@{}", name(size)), screen(&from_notes(size), GlyphSet::Unicode));
+    }
+    let mut state = from_notes(WIDE);
+    press(&mut state, "d");
+    insta::assert_snapshot!("from-notes-database", screen(&state, GlyphSet::Unicode));
+}
+
+#[test]
+fn the_narrowest_wide_and_the_smallest_dense() {
+    for size in [Size { columns: 120, rows: 24 }, Size { columns: 60, rows: 15 }] {
+        insta::assert_snapshot!(format!("edge@{}", name(size)), screen(&outage(size, 40), GlyphSet::Unicode));
+        let mut state = at_promote(size);
+        press(&mut state, "R");
+        insta::assert_snapshot!(format!("edge-promote@{}", name(size)), screen(&state, GlyphSet::Unicode));
+    }
+}
+
+#[test]
 fn at_the_promotion_with_its_question_open() {
     at_each_size("promote", |size| {
         let mut state = at_promote(size);
@@ -152,4 +172,104 @@ fn a_resize_is_painted_at_once() {
     let mut state = healthy(WIDE);
     update(&mut state, Event::Resize(SMALL));
     assert!(screen(&state, GlyphSet::Unicode).lines().all(|line| line.chars().count() <= 80));
+}
+
+mod random {
+    use super::*;
+    use crate::console::key::{Code, Key};
+    use proptest::prelude::*;
+
+    fn key() -> impl Strategy<Value = Key> {
+        prop_oneof![
+            3 => (32_u8..127).prop_map(|c| Key::char(char::from(c))),
+            2 => prop::sample::select(vec!['w', 'd', 'm', 'n', 'p', 't', 'o', '?', ':', '/', 'f', 'R', 'O', 'X', 'G'])
+                .prop_map(Key::char),
+            2 => prop::sample::select(vec![
+                Code::Enter, Code::Esc, Code::Tab, Code::PageDown, Code::PageUp, Code::Down, Code::Up, Code::End,
+                Code::Home,
+            ]).prop_map(Key::plain),
+        ]
+    }
+
+    fn sizes() -> impl Strategy<Value = Size> {
+        (1_u16..=220, 1_u16..=70).prop_map(|(columns, rows)| Size { columns, rows })
+    }
+
+    fn worlds() -> [fn(Size) -> State; 6] {
+        [fresh, healthy, |size| outage(size, 40), at_promote, ended, tree]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_key_and_no_size_panics(
+            world in 0_usize..6,
+            steps in prop::collection::vec((prop::collection::vec(key(), 1..6), prop::option::weighted(0.3, sizes())), 1..14),
+        ) {
+            let mut state = worlds()[world](SMALL);
+            for (keys, size) in steps {
+                if let Some(size) = size {
+                    update(&mut state, Event::Resize(size));
+                }
+                for key in keys {
+                    update(&mut state, Event::Key(key));
+                    update(&mut state, Event::Painted);
+                }
+                let glyphs = if state.size.columns.is_multiple_of(2) { GlyphSet::Unicode } else { GlyphSet::Ascii };
+                screen(&state, glyphs);
+            }
+        }
+    }
+}
+
+/// A frame of another size than the last event said must not panic either.
+#[test]
+fn a_frame_smaller_than_the_state_believes() {
+    let state = at_promote(WIDE);
+    let theme = Theme::built_in("default-dark").unwrap();
+    for (columns, rows) in [(1, 1), (60, 15), (80, 24), (139, 40), (140, 12), (300, 90)] {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        terminal.draw(|frame| draw(frame, &state, &theme, Level::Mono, GlyphSet::Unicode)).unwrap();
+    }
+}
+
+/// `cargo test --lib ui::tests::at_scale -- --ignored --nocapture` says what a frame costs with 2 x 20,000 runs.
+#[test]
+#[ignore = "for measuring"]
+fn at_scale() {
+    use crate::domain::freshness::Source;
+    use crate::domain::kubernetes::ObjectKey;
+    use crate::domain::observation::{Change, Fact, Observation};
+    use crate::domain::region::Side;
+    let mut state = healthy(WIDE);
+    let row = runs().remove(7).1;
+    for side in Side::BOTH {
+        let rows = (0..20_000).map(|n| (ObjectKey::new("ml", format!("run-{n:05}")), row.clone())).collect();
+        let fact = Fact::Runs(Change::Reset(rows));
+        update(&mut state, Event::Observed(vec![Observation { source: Source::Kubernetes(side), at: at(122), fact }]));
+    }
+    update(&mut state, Event::Tick(at(124)));
+    let theme = Theme::built_in("default-dark").unwrap();
+    let mut terminal = Terminal::new(TestBackend::new(140, 40)).unwrap();
+    let mut spent = [std::time::Duration::ZERO; 4];
+    for n in 0..40_i64 {
+        let began = std::time::Instant::now();
+        press(&mut state, "down");
+        spent[0] += began.elapsed();
+        let began = std::time::Instant::now();
+        terminal.draw(|frame| draw(frame, &state, &theme, Level::TrueColour, GlyphSet::Unicode)).unwrap();
+        spent[1] += began.elapsed();
+        let fact = Fact::Runs(Change::Apply(ObjectKey::new("ml", format!("run-{n:05}")), row.clone()));
+        let change = Observation { source: Source::Kubernetes(Side::A), at: at(124), fact };
+        let began = std::time::Instant::now();
+        update(&mut state, Event::Observed(vec![change]));
+        spent[2] += began.elapsed();
+        let began = std::time::Instant::now();
+        update(&mut state, Event::Tick(at(125 + n)));
+        spent[3] += began.elapsed();
+    }
+    for (what, spent) in ["key", "frame", "one change", "tick with all derived"].into_iter().zip(spent) {
+        println!("{what:<24}{:?}", spent / 40);
+    }
 }

@@ -106,13 +106,11 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
     let old = !region.table_freshness(&region.runs, state.fleet.now).usable();
     let tone = if old { Tone::Old } else { Tone::Plain };
     let number = |n: usize| count(n as u64);
-    let row = Row::new()
-        .add(number(counts.running), tone)
-        .dim(" run ")
-        .add(number(counts.pending), tone)
-        .dim(" pend ")
-        .add(number(counts.failed), tone)
-        .dim(" fail");
+    let row = Row::new().add(number(counts.running), tone).dim(" run ").add(number(counts.pending), tone).dim(" pend");
+    let row = match region.runs.remembered {
+        Some(_) => row,
+        None => row.say(" ").add(number(counts.failed), tone).dim(" fail"),
+    };
     if old { row.add("  ?", Tone::Unknown) } else { row }
 }
 

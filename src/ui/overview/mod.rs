@@ -83,7 +83,7 @@ fn sighted(state: &State) -> bool {
 /// Alarms first, loudest first; then the newest changes.
 fn alarms(state: &State, height: usize) -> Vec<Row> {
     let alarms = &state.derived.alarms;
-    let shown = if alarms.len() > height.saturating_sub(1) { height.saturating_sub(1) } else { alarms.len() };
+    let shown = alarms.len().min(height);
     let mut rows: Vec<Row> = Vec::new();
     for alarm in alarms.iter().take(shown) {
         let region = alarm.side.map_or("", |side| state.fleet.name(side));
@@ -92,8 +92,10 @@ fn alarms(state: &State, height: usize) -> Vec<Row> {
         let row = weighty(Row::new().dim("now      "), alarm.weight).add(pad(region, region_width(state)), tone);
         rows.push(row.say("  ").say(&*alarm.text).dim(advice));
     }
-    if alarms.len() > shown {
-        rows.push(Row::new().dim(format!("         and {} more alarms", alarms.len() - shown)));
+    if alarms.len() > shown
+        && let Some(last) = rows.pop()
+    {
+        rows.push(last.fill().add(format!("and {} more", alarms.len() - shown), Tone::Warn));
     }
     let room = height.saturating_sub(rows.len());
     if state.fleet.happenings.iter().len() == 0 {

@@ -148,9 +148,12 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
         .dim("running ")
         .add(number(counts.running), tone)
         .dim("  pending ")
-        .add(number(counts.pending), tone)
-        .dim("  failed ")
-        .add(number(counts.failed), tone);
+        .add(number(counts.pending), tone);
+    // Notes are of unfinished runs alone.
+    let row = match region.runs.remembered {
+        Some(_) => row,
+        None => row.dim("  failed ").add(number(counts.failed), tone),
+    };
     if old {
         return row.fill().add("unknown now", Tone::Unknown);
     }
