@@ -217,6 +217,11 @@ impl Run {
         if effects.is_empty() || !consent.covers(Tier::Confirm, effects) {
             return Err(Illegal::NoConsent(step.to_owned()));
         }
+        let steps = self.declared.playbook.steps.iter().zip(&self.steps);
+        let mut on_their_way = steps.filter(|(_, slot)| slot.state == StepState::Started);
+        if let Some((other, _)) = on_their_way.find(|(other, _)| other.id != step) {
+            return Err(Illegal::OnItsWay { step: step.to_owned(), other: other.id.clone() });
+        }
         let done = |state: &StepState| {
             matches!(state, StepState::Done | StepState::Unproven(_) | StepState::Uncertain(_) | StepState::Failed(_))
         };

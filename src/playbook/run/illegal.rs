@@ -64,6 +64,14 @@ pub enum Illegal {
         /// Its place.
         index: usize,
     },
+    /// One thing at a time.
+    #[error("step {step} can not be undone while {other} is on its way")]
+    OnItsWay {
+        /// Step id.
+        step: String,
+        /// The other one.
+        other: String,
+    },
     /// No fence may be undone once a promotion was started.
     #[error("step {0} can not be undone: the promotion has been started")]
     NoWayBack(String),
