@@ -4,6 +4,9 @@ use super::clock;
 use super::setup::{Access, Setup};
 use super::world::Servers;
 use crate::domain::fleet::Fleet;
+use crate::domain::fleet::who::Who;
+use crate::domain::region::{Direction, PerSide, Side};
+use crate::gates::{self, Question, RunFacts};
 use crate::journal::{Journal, JournalError, Store, Torn, last_promotion, replay};
 use crate::playbook::declare::{DeclareError, declare, direction};
 use crate::playbook::file::Playbook;
@@ -65,6 +68,9 @@ pub enum RunError {
     /// The driver stopped at once.
     #[error(transparent)]
     Drive(#[from] DriveError),
+    /// Another region's servers answer.
+    #[error("{0}: nothing was sent")]
+    Swapped(String),
     /// Another run is open.
     #[error("run {0} is open: resume it or give it up first (leeward playbook resume {0}, leeward playbook abort {0})")]
     Open(RunId),
@@ -99,6 +105,7 @@ pub fn start(setup: &Setup, fleet: watch::Receiver<Arc<Fleet>>, playbook: Playbo
         return Err(RunError::Open(open.declared.run.clone()));
     }
     let picture = fleet.borrow().clone();
+    right_servers(&picture, None)?;
     let direction = direction(playbook.purpose, &picture)?;
     let declared = declare(&picture, playbook, new_id(), direction);
     let id = declared.run.clone();
@@ -121,12 +128,22 @@ pub fn resume(setup: &Setup, fleet: watch::Receiver<Arc<Fleet>>, id: &RunId) -> 
     let (journal, records, torn) = Journal::open(store(setup).folder(), id)?;
     let run = replay(journal.path(), &records)?;
     same_place(setup, &run)?;
+    right_servers(&fleet.borrow(), run.declared.before.who.clone())?;
     if run.ended.is_some() {
         return Err(RunError::Over(id.clone()));
     }
     let earlier = others.iter().filter(|other| other.declared.run != *id);
     let last = last_promotion(earlier);
     Ok(drive(setup, fleet, run, journal, torn, last, true))
+}
+
+/// The lock is taken before the first step asks its gates; so who answers is asked here.
+fn right_servers(fleet: &Fleet, who: Option<PerSide<Who>>) -> Result<(), RunError> {
+    let facts = RunFacts { who, ..RunFacts::default() };
+    let question = Question { fleet, direction: Direction::activating(Side::B), facts: &facts };
+    let Some(gate) = gates::by_id(gates::RIGHT_SERVERS) else { return Ok(()) };
+    let answer = gates::ask(gate, &question).answer;
+    if answer.verdict.holds() { Err(RunError::Swapped(answer.text)) } else { Ok(()) }
 }
 
 /// A journal of another pair must not be driven against this one.
