@@ -428,6 +428,7 @@ pub fn declare(state: &mut State, second: i64) {
             crons_at: Some(at(120)),
             replicas: Some(1),
             timeline: Some(Timeline(3)),
+            who: None,
             rows_behind: Some(0),
         },
     };

@@ -27,6 +27,9 @@ pub fn right_servers(q: &Question<'_>) -> Answer {
         Some(Stranger::Other(text) | Stranger::Swapped(text)) => {
             Answer::warn(text.clone()).lift("well if it was rebuilt; if not, correct the context")
         }
+        None if !q.fleet.freshness(Source::Kubernetes(q.direction.to)).usable() => {
+            Answer::moot(format!("{} has not said who it is", q.name(q.direction.to)))
+        }
         None => Answer::pass("each region's servers are those seen before")
             .on(q.evidence(Source::Kubernetes(q.direction.to), "cluster UID as before")),
     }
