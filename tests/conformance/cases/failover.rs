@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Before, CONSENTS, OVERRIDES, failed_over, has, leads, run_of, taken, told_once};
+use super::{Before, CONSENTS, OVERRIDES, failed_over, has, leads, ready, run_of, taken, told_once};
 use crate::bench::{Bench, until};
 use crate::changes::Counting;
 
@@ -12,7 +12,7 @@ const RUN: [&str; 5] = ["playbook", "run", "failover", "--consent", "consents.to
 async fn lead(bench: &Bench) -> (Before, String) {
     let before = Before::of(bench).await;
     // What was last known is noted by a look on a good day.
-    assert_eq!(bench.leeward(&["status"]).await.code, 0);
+    ready(bench).await;
     bench.region_down();
     let told = bench.leeward(&["status"]).await;
     assert_eq!(told.code, 3, "an unfenced region that is down needs a second person");
@@ -73,7 +73,7 @@ async fn old_region_returns(bench: &Bench, before: &Before) {
 
 pub async fn alone(bench: Bench) {
     let before = Before::of(&bench).await;
-    assert_eq!(bench.leeward(&["status"]).await.code, 0);
+    ready(&bench).await;
     bench.region_down();
     bench.consents("failover", &CONSENTS, &OVERRIDES);
     // Where the environment does not allow break-glass, the same consents do not do.

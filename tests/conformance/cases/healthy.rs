@@ -7,8 +7,7 @@ use crate::{changes::Counting, named};
 
 pub async fn status(bench: Bench) {
     let before = Before::of(&bench).await;
-    let told = bench.leeward(&["status"]).await;
-    assert_eq!(told.code, 0);
+    let told = super::ready(&bench).await;
     has(&told, "readiness  READY");
     let (code, document) = bench.status().await;
     assert_eq!((code, document["schema"].as_u64()), (0, Some(1)));

@@ -29,7 +29,7 @@ fn work(database: Database) -> JoinSet<()> {
 
 async fn both(bench: Bench, fault: fn(&Bench)) {
     let before = Before::of(&bench).await;
-    assert_eq!(bench.leeward(&["status"]).await.code, 0, "before the fault");
+    super::ready(&bench).await;
     let _work = work(bench.a.database.clone());
     println!("  (the line to {} is cut; its servers live)", bench.a.name);
     fault(&bench);
@@ -67,8 +67,7 @@ async fn both(bench: Bench, fault: fn(&Bench)) {
     assert_eq!(told.code, 0);
     until("the replica streams", Duration::from_secs(30), || async { !bench.b.database.standing().await.takes_writes })
         .await;
-    let told = bench.leeward(&["status"]).await;
-    assert_eq!(told.code, 0, "after mending");
+    let told = super::ready(&bench).await;
     has(&told, "readiness  READY");
     assert_eq!(bench.b.lease(&super::lock()).await, None, "the lock is given up");
 }

@@ -63,8 +63,8 @@ pub const CONSENTS: [&str; 8] = [
     "activate-crons",
 ];
 
-/// What an outage of the whole region needs beyond that.
-pub const OVERRIDES: [&str; 1] = ["old-region-fenced"];
+/// What an outage of the whole region needs beyond that: nobody can prove its fence, nor what it wrote at the very end.
+pub const OVERRIDES: [&str; 2] = ["old-region-fenced", "loss-limit"];
 
 /// The pair as it was before a case.
 pub struct Before {
@@ -151,6 +151,15 @@ pub fn told_once(bench: &Bench, run: &str, tries_max: u64) {
     let event = got[0].json().unwrap();
     assert_eq!(event["data"]["details"]["run"], run);
     println!("  seen: webhook {}: {}", bench.webhook.count(), event["data"]["summary"]);
+}
+
+/// Looks until the pair reads READY, and prints that look: right after a reset a busy machine answers late.
+pub async fn ready(bench: &Bench) -> Told {
+    let look = || async { bench.quietly("leeward.toml", &["status"]).await.code == 0 };
+    until("READY", Duration::from_secs(60), look).await;
+    let told = bench.leeward(&["status"]).await;
+    assert_eq!(told.code, 0);
+    told
 }
 
 /// The newest run, which has to be there.

@@ -10,7 +10,7 @@ pub async fn refused(bench: Bench) {
     let before = Before::of(&bench).await;
     let counting = Counting::start(&[&bench.a, &bench.b]).await;
     // Who is who is noted by a look on a good day.
-    assert_eq!(bench.leeward(&["status"]).await.code, 0);
+    super::ready(&bench).await;
     bench.consents("failover", &CONSENTS, &super::OVERRIDES);
     println!("  (swapped before a run)");
     for config in CONFIGS {
