@@ -6,6 +6,7 @@ use super::cron::CronRow;
 use super::database::{ArchiveFacts, DatabaseSample};
 use super::fleet::Fleet;
 use super::fleet::region::Region;
+use super::fleet::who::Who;
 use super::freshness::{Heard, Known};
 use super::kubernetes::{ClusterIdentity, Controllers, ObjectKey};
 use super::region::Side;
@@ -37,6 +38,9 @@ pub struct RegionMemory {
     pub api: Heard,
     /// When its database last answered.
     pub database_heard: Heard,
+    /// Who answers under this name. Absent in notes of earlier versions.
+    #[serde(default)]
+    pub who: Who,
     /// Who the cluster is.
     pub identity: Option<Known<ClusterIdentity>>,
     /// Its controllers.
@@ -115,6 +119,7 @@ fn note(region: &Region) -> RegionMemory {
     RegionMemory {
         api: region.api.heard(),
         database_heard: region.database_health.heard(),
+        who: region.who.clone(),
         identity: region.identity.clone(),
         controllers: region.controllers.clone(),
         database: region.database.clone(),
@@ -129,6 +134,7 @@ fn note(region: &Region) -> RegionMemory {
 fn recall(region: &mut Region, notes: RegionMemory) {
     region.api.recall(notes.api);
     region.database_health.recall(notes.database_heard);
+    region.who.recall(notes.who);
     put(&mut region.identity, notes.identity);
     put(&mut region.controllers, notes.controllers);
     put(&mut region.database, notes.database);

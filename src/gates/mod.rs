@@ -13,11 +13,13 @@ mod old;
 mod standby;
 #[cfg(test)]
 pub(crate) mod tests;
+mod who;
 
 use crate::domain::Timestamp;
 use crate::domain::fleet::Fleet;
+use crate::domain::fleet::who::Who;
 use crate::domain::freshness::Source;
-use crate::domain::region::Direction;
+use crate::domain::region::{Direction, PerSide};
 use serde::{Deserialize, Serialize};
 
 /// The answer's weight.
@@ -152,6 +154,8 @@ pub struct RunFacts {
     pub last_promotion: Option<Timestamp>,
     /// The run that asks has promoted already.
     pub promoted: bool,
+    /// Who the regions' servers were when the run was declared.
+    pub who: Option<PerSide<Who>>,
     /// First failed probe of the region being left, as recorded when the run was declared.
     pub failing_since: Option<Timestamp>,
 }
@@ -234,8 +238,12 @@ const fn alarming(gate: Gate, weight: crate::domain::fleet::happening::Weight) -
 use crate::domain::fleet::happening::Weight::{Bad, Warn};
 use OverrideBy::{Nobody, Reason, SecondPerson};
 
+/// The gate that every step asks before its own: with it, no fact and no request can be about another region.
+pub const RIGHT_SERVERS: &str = "right-servers";
+
 /// Every gate, in the order in which a person would ask.
 pub static TABLE: &[Gate] = &[
+    alarming(gate(RIGHT_SERVERS, "each region's servers are those seen before", who::right_servers, Nobody), Bad),
     gate("standby-api", "the standby's API answers", standby::api, Nobody),
     gate("standby-database", "the standby's database answers and is a replica", standby::database, Nobody),
     gate("same-system", "both databases are one system", standby::same_system, Nobody),

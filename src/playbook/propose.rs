@@ -147,6 +147,7 @@ pub fn facts(run: &Run, last_promotion: Option<crate::domain::Timestamp>) -> Run
         our_lock: locked.then(|| lock::holder(run)),
         last_promotion,
         promoted: run.promoted(),
+        who: run.declared.before.who.clone(),
         failing_since: run.declared.failing_since,
     }
 }
@@ -161,8 +162,14 @@ pub fn propose(run: &Run, fleet: &Fleet, facts: &RunFacts) -> Proposal {
     let Some((index, step, slot)) = run.current() else { return none(Next::Finish) };
     let question = Question { fleet, direction: run.declared.direction, facts };
     let line = |id: &String| gates::by_id(id).map_or_else(|| strange(id), |gate| gate_line(run, gate, &question));
-    let gates: Vec<GateLine> = step.gates.iter().map(line).collect();
     let attempt = slot.started.as_ref().map_or(1, |start| start.attempt + 1);
+    // Before anything else, and for every step: what is seen of the wrong servers proves nothing, whatever it says.
+    if let Some(wrong) = gates::by_id(gates::RIGHT_SERVERS).map(|gate| gate_line(run, gate, &question))
+        && wrong.holds()
+    {
+        return Proposal { index: Some(index), attempt, gates: vec![wrong], next: Next::Held };
+    }
+    let gates: Vec<GateLine> = step.gates.iter().map(line).collect();
     let next = match &slot.state {
         StepState::Started => started(run, step, slot, &question),
         StepState::Uncertain(reason) => uncertain(run, step, slot, &question, &gates, reason),

@@ -5,6 +5,7 @@ use super::file::Playbook;
 use crate::domain::Timestamp;
 use crate::domain::effect::{Effect, Outcome};
 use crate::domain::fleet::replication::Loss;
+use crate::domain::fleet::who::Who;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::region::{Direction, PerSide};
 use crate::domain::units::Timeline;
@@ -177,6 +178,9 @@ pub struct Before {
     pub replicas: Option<u32>,
     /// The timeline both were on.
     pub timeline: Option<Timeline>,
+    /// Who both regions' servers were. Absent in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<PerSide<Who>>,
     /// Archive rows the standby lacked, at the last look at both.
     pub rows_behind: Option<u64>,
 }

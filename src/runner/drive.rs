@@ -75,6 +75,31 @@ impl<W: World> Driver<W> {
         Ok(())
     }
 
+    /// Undoes one step of a run that is open or was given up, and leaves: no other step is looked at. Whether the order was
+    /// taken is told as news.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub async fn undo_and_leave(mut self, step: &str, consent: &Agreement) -> Result<Run, DriveError> {
+        if self.run.ended.is_none() {
+            self.resume().await?;
+        } else {
+            // Nothing may follow the end but the undo itself, so no record says yet who drives now.
+            self.run.driver.clone_from(&self.by);
+            self.want_lock().await;
+        }
+        match self.undo(step, consent).await {
+            Ok(()) => {}
+            Err(OrderError::Fatal(error)) => return Err(error),
+            Err(refused) => self.tell(News::Refused(refused.to_string())).await,
+        }
+        if self.run.ended.is_none() {
+            self.record(Event::Detached).await?;
+        }
+        self.give_up_lock().await;
+        Ok(self.run)
+    }
+
     /// Drives until the run is over, given up, or left.
     ///
     /// # Errors

@@ -106,6 +106,10 @@ pub fn first(setup: &Setup) -> (Fleet, Notes) {
 
 /// A disk that refuses is not worth stopping for; the next try is five seconds away.
 pub fn write_notes(notes: &Notes, fleet: &Fleet) {
+    // What one region's servers say must not be noted under the other's name.
+    if fleet.swapped() {
+        return;
+    }
     if let Err(error) = notes.write(&fleet.remember()) {
         tracing::warn!("notes: {error}");
     }

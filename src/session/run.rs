@@ -4,12 +4,15 @@ use super::clock;
 use super::setup::{Access, Setup};
 use super::world::Servers;
 use crate::domain::fleet::Fleet;
+use crate::domain::fleet::who::Who;
+use crate::domain::region::{Direction, PerSide, Side};
+use crate::gates::{self, Question, RunFacts};
 use crate::journal::{Journal, JournalError, Store, Torn, last_promotion, replay};
 use crate::playbook::declare::{DeclareError, declare, direction};
 use crate::playbook::file::Playbook;
-use crate::playbook::record::{Event, Record, RunId};
+use crate::playbook::record::{End, Event, Record, RunId};
 use crate::playbook::run::{Illegal, Run};
-use crate::runner::{DriveError, Driver, News, Order};
+use crate::runner::{Agreement, DriveError, Driver, News, Order};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -62,9 +65,15 @@ pub enum RunError {
         /// Ours.
         ours: String,
     },
+    /// A later run has promoted: what this one fenced must stay fenced.
+    #[error("run {0} has promoted a database since: no fence of the old side may be undone")]
+    PromotedSince(RunId),
     /// The driver stopped at once.
     #[error(transparent)]
     Drive(#[from] DriveError),
+    /// Another region's servers answer.
+    #[error("{0}: nothing was sent")]
+    Swapped(String),
     /// Another run is open.
     #[error("run {0} is open: resume it or give it up first (leeward playbook resume {0}, leeward playbook abort {0})")]
     Open(RunId),
@@ -99,6 +108,7 @@ pub fn start(setup: &Setup, fleet: watch::Receiver<Arc<Fleet>>, playbook: Playbo
         return Err(RunError::Open(open.declared.run.clone()));
     }
     let picture = fleet.borrow().clone();
+    right_servers(&picture, None)?;
     let direction = direction(playbook.purpose, &picture)?;
     let declared = declare(&picture, playbook, new_id(), direction);
     let id = declared.run.clone();
@@ -106,7 +116,7 @@ pub fn start(setup: &Setup, fleet: watch::Receiver<Arc<Fleet>>, playbook: Playbo
     let run = Run::begin(&record)?;
     let mut journal = Journal::create(store(setup).folder(), &id)?;
     journal.append(&record)?;
-    Ok(drive(setup, fleet, run, journal, None, last_promotion(&runs), false))
+    Ok(drive(setup, fleet, run, journal, None, last_promotion(&runs), Driver::drive))
 }
 
 /// Takes a run up again.
@@ -114,19 +124,76 @@ pub fn start(setup: &Setup, fleet: watch::Receiver<Arc<Fleet>>, playbook: Playbo
 /// # Errors
 /// See [`RunError`].
 pub fn resume(setup: &Setup, fleet: watch::Receiver<Arc<Fleet>>, id: &RunId) -> Result<Driving, RunError> {
-    if setup.access == Access::ReadOnly {
-        return Err(RunError::ReadOnly);
-    }
-    let others = all_runs(setup)?;
-    let (journal, records, torn) = Journal::open(store(setup).folder(), id)?;
-    let run = replay(journal.path(), &records)?;
-    same_place(setup, &run)?;
+    let others = others(setup, id)?;
+    let (run, journal, torn) = opened(setup, &fleet, id)?;
     if run.ended.is_some() {
         return Err(RunError::Over(id.clone()));
     }
-    let earlier = others.iter().filter(|other| other.declared.run != *id);
-    let last = last_promotion(earlier);
-    Ok(drive(setup, fleet, run, journal, torn, last, true))
+    let driving = drive(setup, fleet, run, journal, torn, last_promotion(&others), |mut driver| async move {
+        driver.resume().await?;
+        driver.drive().await
+    });
+    Ok(driving)
+}
+
+/// Undoes a step of a run that is open or was given up, and leaves.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn undo(
+    setup: &Setup,
+    fleet: watch::Receiver<Arc<Fleet>>,
+    id: &RunId,
+    step: &str,
+    consent: Agreement,
+) -> Result<Driving, RunError> {
+    let others = others(setup, id)?;
+    let (run, journal, torn) = opened(setup, &fleet, id)?;
+    if matches!(run.ended, Some((End::Done, _, _))) {
+        return Err(RunError::Over(id.clone()));
+    }
+    // What this run fenced may be what a later one relies on.
+    let later = |other: &&Run| other.declared_at > run.declared_at;
+    if let Some(other) = others.iter().filter(later).find(|other| other.promotion_started()) {
+        return Err(RunError::PromotedSince(other.declared.run.clone()));
+    }
+    if let Some(open) = others.iter().find(|other| other.ended.is_none()) {
+        return Err(RunError::Open(open.declared.run.clone()));
+    }
+    let step = step.to_owned();
+    let driving = drive(setup, fleet, run, journal, torn, last_promotion(&others), |driver| async move {
+        driver.undo_and_leave(&step, &consent).await
+    });
+    Ok(driving)
+}
+
+fn others(setup: &Setup, id: &RunId) -> Result<Vec<Run>, RunError> {
+    Ok(all_runs(setup)?.into_iter().filter(|run| run.declared.run != *id).collect())
+}
+
+/// The run with its journal, if this session may drive it against these servers.
+fn opened(
+    setup: &Setup,
+    fleet: &watch::Receiver<Arc<Fleet>>,
+    id: &RunId,
+) -> Result<(Run, Journal, Option<Torn>), RunError> {
+    if setup.access == Access::ReadOnly {
+        return Err(RunError::ReadOnly);
+    }
+    let (journal, records, torn) = Journal::open(store(setup).folder(), id)?;
+    let run = replay(journal.path(), &records)?;
+    same_place(setup, &run)?;
+    right_servers(&fleet.borrow(), run.declared.before.who.clone())?;
+    Ok((run, journal, torn))
+}
+
+/// The lock is taken before the first step asks its gates; so who answers is asked here.
+fn right_servers(fleet: &Fleet, who: Option<PerSide<Who>>) -> Result<(), RunError> {
+    let facts = RunFacts { who, ..RunFacts::default() };
+    let question = Question { fleet, direction: Direction::activating(Side::B), facts: &facts };
+    let Some(gate) = gates::by_id(gates::RIGHT_SERVERS) else { return Ok(()) };
+    let answer = gates::ask(gate, &question).answer;
+    if answer.verdict.holds() { Err(RunError::Swapped(answer.text)) } else { Ok(()) }
 }
 
 /// A journal of another pair must not be driven against this one.
@@ -144,25 +211,18 @@ fn same_place(setup: &Setup, run: &Run) -> Result<(), RunError> {
     })
 }
 
-fn drive(
+fn drive<F: Future<Output = Result<Run, DriveError>> + Send + 'static>(
     setup: &Setup,
     fleet: watch::Receiver<Arc<Fleet>>,
     run: Run,
     journal: Journal,
     torn: Option<Torn>,
     last: Option<crate::domain::Timestamp>,
-    again: bool,
+    how: impl FnOnce(Driver<Servers>) -> F,
 ) -> Driving {
     let (orders, ordered) = mpsc::channel(ORDERS_MAX);
     let (tell, news) = mpsc::channel(NEWS_MAX);
     let world = Arc::new(Servers::new(setup));
-    let mut driver =
-        Driver::new(run.clone(), journal, world, fleet, ordered, tell, setup.operator.clone(), clock, last);
-    let task = tokio::spawn(async move {
-        if again {
-            driver.resume().await?;
-        }
-        driver.drive().await
-    });
-    Driving { run, torn, orders, news, task }
+    let driver = Driver::new(run.clone(), journal, world, fleet, ordered, tell, setup.operator.clone(), clock, last);
+    Driving { run, torn, orders, news, task: tokio::spawn(how(driver)) }
 }

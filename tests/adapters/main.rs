@@ -4,6 +4,7 @@
 
 mod dns_look;
 mod dns_update;
+#[path = "../common/named.rs"]
 mod named;
 mod postgres_act;
 mod postgres_look;

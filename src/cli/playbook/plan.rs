@@ -36,7 +36,8 @@ pub async fn run(setup: &Setup, playbook: Playbook) -> Result<Exit> {
     say(&format!("{}: {} → {}. Nothing is sent.", run.declared.playbook.title, run.from_name(), run.to_name()));
     let facts = facts(&run, last_promotion(&runs));
     let question = Question { fleet: &fleet, direction, facts: &facts };
-    let mut blocked = false;
+    // Every step asks this one before its own.
+    let mut blocked = gates::by_id(gates::RIGHT_SERVERS).is_some_and(|gate| gate_line(gate, &question));
     for (i, step) in run.declared.playbook.steps.iter().enumerate() {
         let consent = match step.consent {
             crate::playbook::consent::Tier::None => "",

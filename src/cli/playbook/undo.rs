@@ -5,7 +5,7 @@ use super::run::open_run;
 use crate::cli::{Exit, say, say_error};
 use crate::domain::effect::EffectHash;
 use crate::report::run as report;
-use crate::runner::{Agreement, News, Order};
+use crate::runner::{Agreement, News};
 use crate::session::picture::Picture;
 use crate::session::setup::Setup;
 use color_eyre::eyre::{Result, WrapErr};
@@ -45,11 +45,9 @@ pub async fn run(setup: &Setup, id: &str, step: &str, yes: bool) -> Result<Exit>
     }
     let mut picture = Picture::start(setup);
     picture.settle(SETTLE).await;
-    let exit = match crate::session::run::resume(setup, picture.fleet.clone(), &id) {
+    let consent = Agreement { shown: EffectHash::of(&effects), typed: None };
+    let exit = match crate::session::run::undo(setup, picture.fleet.clone(), &id, step, consent) {
         Ok(mut driving) => {
-            let consent = Agreement { shown: EffectHash::of(&effects), typed: None };
-            let _ = driving.orders.send(Order::Undo { step: step.to_owned(), consent }).await;
-            let _ = driving.orders.send(Order::Detach).await;
             let mut refusal = None;
             while let Some(news) = driving.news.recv().await {
                 match news {

@@ -101,7 +101,10 @@ impl Fleet {
         }
         let region = self.regions.get_mut(side);
         match fact {
-            Fact::Identity(identity) => region.identity = Some(Known::seen(identity, at)),
+            Fact::Identity(identity) => {
+                region.who.cluster_seen(&identity.cluster_uid, at);
+                region.identity = Some(Known::seen(identity, at));
+            }
             Fact::Rights(rights) => region.rights = Some(Known::seen(rights, at)),
             Fact::Scope(namespaces) => region.scope = Some(namespaces),
             Fact::Crons(change) => region.crons.apply(change, at),
@@ -151,6 +154,7 @@ impl Fleet {
                 }
             }
         }
+        region.who.database_seen(&sample.identity, at);
         region.database = Some(Known::seen(sample, at));
     }
 

@@ -4,6 +4,7 @@ pub mod happening;
 pub mod region;
 pub mod replication;
 pub mod table;
+pub mod who;
 
 mod apply;
 

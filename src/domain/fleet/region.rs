@@ -1,6 +1,7 @@
 //! One region in the picture.
 
 use super::table::Table;
+use super::who::Who;
 use crate::domain::cron::{CronRow, TemplateRow};
 use crate::domain::database::{ArchiveFacts, DatabaseSample, OperatorRights};
 use crate::domain::endpoints::Intervals;
@@ -42,6 +43,8 @@ pub struct Region {
     pub database_health: SourceHealth,
     /// Health of the metrics' answers.
     pub metrics_health: SourceHealth,
+    /// Who answers under this name, as first seen or noted.
+    pub who: Who,
     /// Who the cluster is.
     pub identity: Option<Known<ClusterIdentity>>,
     /// What we may do there.
@@ -160,6 +163,7 @@ impl Region {
             api: health(intervals.probe),
             database_health: health(intervals.probe),
             metrics_health: health(intervals.metrics),
+            who: Who::default(),
             identity: None,
             rights: None,
             controllers: None,

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::fixtures::*;
 use crate::domain::freshness::{ErrorKind, SourceError};
 use crate::domain::observation::{Fact, Watched};
+use crate::domain::region::PerSide;
 use crate::domain::units::{Bytes, Lsn};
 use crate::domain::workflow::Archiving;
 use Side::{A, B};
@@ -87,7 +88,46 @@ fn serves() -> Sim {
 }
 
 pub fn cases() -> Vec<Case> {
-    [standby(), databases(), locks(), old(), rest(), health(), after()].into_iter().flatten().collect()
+    [who(), standby(), databases(), locks(), old(), rest(), health(), after()].into_iter().flatten().collect()
+}
+
+/// B's API says that it is another cluster.
+fn cluster(uid: &'static str) -> Sim {
+    day(|sim| sim.at(B).cluster_uid = uid.to_owned())
+}
+
+fn who() -> Vec<Case> {
+    let mut later = case("right-servers", healthy_pair, Block, "us-east1 leads to another cluster than when");
+    let mut who = PerSide::new(healthy_pair().fleet.region(A).who.clone(), healthy_pair().fleet.region(B).who.clone());
+    if let Some(seen) = &mut who.b.cluster {
+        seen.who = "cluster-c".to_owned();
+    }
+    later.facts.who = Some(who);
+    vec![
+        later,
+        case("right-servers", healthy_pair, Pass, "those seen before"),
+        case("right-servers", || dark(Source::Kubernetes(B)), Moot, "us-east1 has not said who it is"),
+        case("right-servers", || cluster("cluster-c"), Warn, "us-east1 leads to another cluster than"),
+        case("right-servers", || cluster("cluster-a"), Block, "us-central1 and us-east1 lead to one cluster"),
+        case(
+            "right-servers",
+            || day(|sim| std::mem::swap(&mut sim.truth.a.cluster_uid, &mut sim.truth.b.cluster_uid)),
+            Block,
+            "the context of us-central1 leads to the cluster of us-east1",
+        ),
+        case(
+            "right-servers",
+            || {
+                now(|sim| {
+                    let (a, b) = (sample(&sim.truth.a, A, sim.now), sample(&sim.truth.b, B, sim.now));
+                    sim.tell(Source::Database(A), Fact::Database(Box::new(b)));
+                    sim.tell(Source::Database(B), Fact::Database(Box::new(a)));
+                })
+            },
+            Block,
+            "the database URL of us-central1 leads to the database of us-east1",
+        ),
+    ]
 }
 
 fn standby() -> Vec<Case> {

@@ -1,4 +1,6 @@
-//! BIND's `named` in a temporary folder, on ports of its own.
+//! BIND's `named` in a temporary folder, on ports of its own. Shared by the tests of the DNS adapter and the conformance
+//! run, each of which uses a part of it.
+#![allow(dead_code)]
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -54,8 +56,11 @@ fn free_port() -> SocketAddr {
 impl Named {
     /// Starts one with more options and zones, and returns when it answers for `NAME`.
     pub async fn start(program: &Path, options: &str, zones: impl Fn(SocketAddr) -> String) -> Named {
+        Named::start_at(free_port(), program, options, zones).await
+    }
+
+    async fn start_at(addr: SocketAddr, program: &Path, options: &str, zones: impl Fn(SocketAddr) -> String) -> Named {
         let folder = tempfile::tempdir().unwrap();
-        let addr = free_port();
         let dir = folder.path().display();
         let port = addr.port();
         let configuration = format!(
@@ -93,6 +98,25 @@ impl Named {
             "zone \"{ZONE}\" {{ type primary; file \"zone.db\"; allow-update {{ key \"leeward-key\"; }}; notify no; }};"
         );
         Named::start(program, "recursion no;", |_| zone.clone()).await
+    }
+
+    /// A primary and a secondary that is told of each change.
+    pub async fn pair(program: &Path) -> (Named, Named) {
+        let second = free_port();
+        let zone = format!(
+            "zone \"{ZONE}\" {{ type primary; file \"zone.db\"; allow-update {{ key \"leeward-key\"; }};
+               notify explicit; also-notify {{ 127.0.0.1 port {}; }}; }};",
+            second.port()
+        );
+        // A change is told at once, not gathered for some seconds.
+        let options = "recursion no; notify-delay 0; notify-rate 100;";
+        let primary = Named::start(program, options, |_| zone.clone()).await;
+        let copy = format!(
+            "zone \"{ZONE}\" {{ type secondary; file \"copy.db\"; primaries {{ 127.0.0.1 port {}; }}; notify no; }};",
+            primary.addr.port()
+        );
+        let secondary = Named::start_at(second, program, "recursion no;", |_| copy.clone()).await;
+        (primary, secondary)
     }
 
     /// A secondary that fetches the zone once and is never told of changes: a change that is held.
