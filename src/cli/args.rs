@@ -187,6 +187,11 @@ pub enum JournalCommand {
         /// The run; a unique beginning is enough.
         run: String,
     },
+    /// Read the exact loss from the old side after its return, and write it into the run's journal.
+    Measure {
+        /// The run; a unique beginning is enough.
+        run: String,
+    },
     /// Check the hash chain of one run, or of all.
     Verify {
         /// The run; a unique beginning is enough.

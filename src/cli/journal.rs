@@ -5,10 +5,13 @@ use super::{Exit, say, say_error};
 use crate::journal::{RunSummary, Store, read};
 use crate::playbook::record::End;
 use crate::report::run as report;
+use crate::session::picture::Picture;
+use crate::session::run::measure_loss;
 use crate::session::setup::Setup;
 use color_eyre::eyre::{Result, WrapErr};
+use std::time::Duration;
 
-pub fn run(setup: &Setup, command: &JournalCommand) -> Result<Exit> {
+pub async fn run(setup: &Setup, command: &JournalCommand) -> Result<Exit> {
     let store = Store::new(&setup.state_dir, &setup.policy.environment);
     match command {
         JournalCommand::List => {
@@ -21,6 +24,7 @@ pub fn run(setup: &Setup, command: &JournalCommand) -> Result<Exit> {
             }
             Ok(Exit::Fine)
         }
+        JournalCommand::Measure { run } => measure(setup, &store, run).await,
         JournalCommand::Show { run } => show(&store, run),
         JournalCommand::Verify { run } => verify(&store, run.as_deref()),
     }
@@ -64,6 +68,34 @@ fn show(store: &Store, id: &str) -> Result<Exit> {
     say("");
     say(report::figures(&run).trim_end());
     Ok(Exit::Fine)
+}
+
+/// Longest wait for the sources.
+const SETTLE: Duration = Duration::from_secs(8);
+
+async fn measure(setup: &Setup, store: &Store, id: &str) -> Result<Exit> {
+    let Some(summary) = find(store, id)? else { return Ok(Exit::BadInput) };
+    let run = summary.run?;
+    let mut picture = Picture::start(setup);
+    let fleet = picture.settle(SETTLE).await;
+    picture.stop().await;
+    match measure_loss(setup, &fleet, &summary.id)? {
+        Some(record) => {
+            say(&report::record_line(&record, &run));
+            Ok(Exit::Fine)
+        }
+        None if run.measured.is_some() => {
+            say("the loss was measured before; see leeward journal show");
+            Ok(Exit::Fine)
+        }
+        None => {
+            let from = run.from_name();
+            say_error(&format!(
+                "{from} can not tell: its database has to answer, out of recovery, on the timeline that was left"
+            ));
+            Ok(Exit::Failed)
+        }
+    }
 }
 
 fn verify(store: &Store, id: Option<&str>) -> Result<Exit> {

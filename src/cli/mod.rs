@@ -56,7 +56,7 @@ async fn dispatch(args: &Args) -> Result<Exit> {
         },
         Some(Command::Playbook(command)) => playbook::run(args, command).await,
         Some(Command::Journal(command)) => match setup(args, Access::ReadOnly) {
-            Ok(setup) => journal::run(&setup, command),
+            Ok(setup) => journal::run(&setup, command).await,
             Err(problems) => Ok(refuse(&problems)),
         },
         #[cfg(feature = "sandbox")]

@@ -55,6 +55,10 @@ pub enum ServerState {
 pub struct PrimaryState {
     /// `pg_current_wal_lsn()`.
     pub lsn: Lsn,
+    /// `redo_lsn` of `pg_control_checkpoint()`. On a server that was started again after a crash it is the end of the log
+    /// at the crash, until its next checkpoint (*measured*).
+    #[serde(default)]
+    pub redo: Option<Lsn>,
     /// Rows of `pg_stat_replication`.
     pub senders: Vec<Sender>,
     /// Rows of `pg_replication_slots`.

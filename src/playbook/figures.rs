@@ -66,7 +66,7 @@ impl Figures {
                 figures.unproven.push((step.id.clone(), why.clone()));
             }
             match &slot.note {
-                Some(Note::Loss { loss, rows }) if figures.loss.is_none() => {
+                Some(Note::Loss { loss, rows, .. }) if figures.loss.is_none() => {
                     figures.loss = Some((loss.clone(), *rows, false));
                 }
                 Some(Note::Inventory { at, runs }) => figures.in_flight = Some((runs.len(), *at)),

@@ -7,6 +7,7 @@ pub mod declare;
 pub mod figures;
 pub mod file;
 pub mod kinds;
+pub mod measure;
 pub mod propose;
 pub mod record;
 pub mod run;

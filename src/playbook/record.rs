@@ -221,6 +221,9 @@ pub enum Note {
         loss: Loss,
         /// Archive rows, an estimate.
         rows: Option<u64>,
+        /// UIDs of the newest archive rows that the new side had: what the old one has more than these was lost.
+        #[serde(default)]
+        newest: Vec<String>,
     },
     /// Crons that were activated, and those that the new region lacks.
     Crons {

@@ -100,7 +100,7 @@ fn event_words(event: &Event, run: &Run) -> String {
 fn note_words(note: &Note) -> String {
     match note {
         Note::Inventory { at, runs } => format!(" [{} runs in flight as of {}]", runs.len(), time(*at)),
-        Note::Loss { loss, rows } => {
+        Note::Loss { loss, rows, .. } => {
             let rows = rows.map(|rows| format!(", {} archive rows", count(rows))).unwrap_or_default();
             format!(" [loses {}{rows}]", loss.words())
         }

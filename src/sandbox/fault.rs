@@ -69,8 +69,8 @@ impl Sandbox {
             FaultKind::ApiSilent => api.set_fault(ApiFault::Silent),
             FaultKind::ApiStuckWatch => api.set_fault(ApiFault::StuckWatch),
             FaultKind::ApiWell => api.set_fault(ApiFault::None),
-            FaultKind::DatabaseStop => self.pair.stop(at, Stop::Crash).await,
-            FaultKind::DatabaseStart => self.pair.start_again(at).await?,
+            FaultKind::DatabaseStop => self.stop_database(side).await,
+            FaultKind::DatabaseStart => self.start_database(side).await?,
             FaultKind::DatabaseFreeze => self.pair.freeze(at).await,
             FaultKind::DatabaseThaw => self.pair.thaw(at).await,
             FaultKind::ReplayPause => self.pair.pause_replay(at).await?,
@@ -85,15 +85,27 @@ impl Sandbox {
             }
             FaultKind::RegionDown => {
                 api.set_fault(ApiFault::Refused);
-                self.pair.stop(at, Stop::Crash).await;
+                self.stop_database(side).await;
             }
             FaultKind::RegionUp => {
                 api.set_fault(ApiFault::None);
-                if self.pair.state(at).await == ServerState::Stopped {
-                    self.pair.start_again(at).await?;
-                }
+                self.start_database(side).await?;
             }
         }
+        Ok(())
+    }
+
+    /// The line to a server that is stopped refuses, as the server's own port would.
+    async fn stop_database(&self, side: Side) {
+        self.pair.stop(pair_side(side), Stop::Crash).await;
+        self.lines.get(side).cut();
+    }
+
+    async fn start_database(&self, side: Side) -> Result<(), PairError> {
+        if self.pair.state(pair_side(side)).await == ServerState::Stopped {
+            self.pair.start_again(pair_side(side)).await?;
+        }
+        self.lines.get(side).mend();
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ use crate::domain::region::{PerSide, Side};
 use crate::journal::{Store, last_promotion};
 use crate::playbook::figures::Figures;
 use crate::playbook::file::Playbook;
+use crate::playbook::measure::measure;
 use crate::playbook::run::{Run, StepState};
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
@@ -233,6 +234,23 @@ impl Console {
     fn tick(&mut self) {
         self.happen(Event::Tick(clock()));
         self.publish();
+        self.measure();
+    }
+
+    /// The old side is back and can be read: what was estimated becomes exact. Only a console that may write keeps the
+    /// journal.
+    fn measure(&mut self) {
+        let Some(run) = self.state.run.as_ref().map(|followed| &followed.run) else { return };
+        let settled = run.ended.is_some() && self.driving.is_none() && self.setup.access == Access::MayWrite;
+        if !settled || measure(run, &self.state.fleet).is_none() {
+            return;
+        }
+        let id = run.declared.run.clone();
+        match run::measure_loss(&self.setup, &self.state.fleet, &id) {
+            Ok(Some(record)) => self.happen(Event::Run(RunNews::Recorded(Box::new(record)))),
+            Ok(None) => {}
+            Err(error) => tracing::warn!("the loss was not written down: {error}"),
+        }
     }
 
     /// The disk may be slow; the keyboard must not wait for it.

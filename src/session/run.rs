@@ -10,6 +10,7 @@ use crate::gates::{self, Question, RunFacts};
 use crate::journal::{Journal, JournalError, Store, Torn, last_promotion, replay};
 use crate::playbook::declare::{DeclareError, declare, direction};
 use crate::playbook::file::Playbook;
+use crate::playbook::measure::measure;
 use crate::playbook::record::{End, Event, Record, RunId};
 use crate::playbook::run::{Illegal, Run};
 use crate::runner::{Agreement, DriveError, Driver, News, Order};
@@ -194,6 +195,21 @@ fn right_servers(fleet: &Fleet, who: Option<PerSide<Who>>) -> Result<(), RunErro
     let Some(gate) = gates::by_id(gates::RIGHT_SERVERS) else { return Ok(()) };
     let answer = gates::ask(gate, &question).answer;
     if answer.verdict.holds() { Err(RunError::Swapped(answer.text)) } else { Ok(()) }
+}
+
+/// Writes the exact loss into the journal of a run that is over, if the old side tells it now. None: it does not, or it is known already.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn measure_loss(setup: &Setup, fleet: &Fleet, id: &RunId) -> Result<Option<Record>, RunError> {
+    let (mut journal, records, _) = Journal::open(store(setup).folder(), id)?;
+    let mut run = replay(journal.path(), &records)?;
+    same_place(setup, &run)?;
+    let Some((loss, rows)) = measure(&run, fleet) else { return Ok(None) };
+    let record = Record { at: clock(), by: setup.operator.clone(), event: Event::LossMeasured { loss, rows } };
+    run.apply(&record)?;
+    journal.append(&record)?;
+    Ok(Some(record))
 }
 
 /// A journal of another pair must not be driven against this one.

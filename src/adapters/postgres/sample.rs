@@ -58,6 +58,7 @@ struct RawSetting {
 #[derive(Deserialize)]
 struct RawPrimary {
     lsn: Lsn,
+    redo: Option<Lsn>,
     timeline: String,
     senders: Vec<RawSender>,
     slots: Vec<RawSlot>,
@@ -176,7 +177,13 @@ impl RawPrimary {
             wal_status: raw.wal_status.map(name),
             retained: raw.retained.map(Bytes),
         });
-        PrimaryState { lsn: self.lsn, senders: senders.collect(), slots: slots.collect(), wal_sender_timeout }
+        PrimaryState {
+            lsn: self.lsn,
+            redo: self.redo,
+            senders: senders.collect(),
+            slots: slots.collect(),
+            wal_sender_timeout,
+        }
     }
 }
 

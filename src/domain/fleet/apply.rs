@@ -60,12 +60,13 @@ impl Fleet {
     fn failed(&mut self, source: Source, began: Timestamp, error: SourceError) {
         let health = self.health_mut(source);
         let first = health.failing_since.is_none();
-        let kind_changed = health.error.as_ref().is_none_or(|e| e.kind != error.kind);
+        let refused_now = error.refused() && !health.error.as_ref().is_some_and(SourceError::refused);
         health.failed(began, error.clone());
-        if first || kind_changed {
+        // One outage is one line, in whatever ways it fails; being refused is another matter. Metrics that are missing
+        // are an alarm where a controller should have them, and no event.
+        if (first || refused_now) && !matches!(source, Source::Metrics(_)) {
             let text = format!("{} does not answer: {}", source.word(), error.text);
-            let weight = if matches!(source, Source::Metrics(_)) { Weight::Warn } else { Weight::Bad };
-            self.happenings.push(began, source.side(), weight, text);
+            self.happenings.push(began, source.side(), Weight::Bad, text);
         }
     }
 

@@ -93,8 +93,9 @@ pub fn caught_up(scene: &Scene<'_>) -> Proof {
     }
     let loss = scene.fleet.loss(direction);
     let rows = scene.run.declared.before.rows_behind;
+    let newest = region.archive.as_ref().map(|known| known.value.newest.clone()).unwrap_or_default();
     let words = format!("has {has}, loses {}", loss.words());
-    Proof::Proven(vec![scene.evidence(source, words)], Some(Box::new(Note::Loss { loss, rows })))
+    Proof::Proven(vec![scene.evidence(source, words)], Some(Box::new(Note::Loss { loss, rows, newest })))
 }
 
 pub fn promote(scene: &Scene<'_>) -> Plan {

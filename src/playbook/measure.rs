@@ -1,0 +1,67 @@
+//! The exact loss, once the old side can be read again. Pure.
+
+use super::record::Note;
+use super::run::Run;
+use crate::domain::fleet::Fleet;
+use crate::domain::fleet::replication::Loss;
+
+/// What the run lost, if the old side says so now and the run does not know yet. The old side has to be out of recovery on
+/// the timeline that was left, so that it has not been rebuilt since.
+///
+/// Bytes are the end of the old log at the crash (`redo_lsn` of the end-of-recovery checkpoint, until the next one moves it
+/// on) or, of a server that never crashed, its present end, less what the new side had when it was promoted. Rows are the
+/// old side's newest archive rows that the new side did not have; they are only told when the two lists overlap, since
+/// otherwise there may be more than the list shows.
+#[must_use]
+pub fn measure(run: &Run, fleet: &Fleet) -> Option<(Loss, Option<u64>)> {
+    if run.measured.is_some() || !run.promoted() {
+        return None;
+    }
+    let from = run.declared.direction.from;
+    let region = fleet.region(from);
+    let sample = region.live_database(fleet.now)?;
+    let primary = sample.primary()?;
+    if run.declared.before.timeline != Some(sample.timeline) {
+        return None;
+    }
+    let (noted, newest) = run.steps.iter().find_map(|slot| match &slot.note {
+        Some(Note::Loss { loss, newest, .. }) => Some((loss, newest)),
+        _ => None,
+    })?;
+    let end = primary.redo.filter(|redo| noted.primary_lsn.is_none_or(|seen| *redo >= seen)).unwrap_or(primary.lsn);
+    let has = noted.replica_lsn?;
+    let archive = region.archive.as_ref().filter(|known| !known.remembered && known.at >= run.last_at);
+    let rows = archive.and_then(|known| lost_rows(&known.value.newest, newest));
+    let loss = Loss {
+        bytes: Some(end.ahead_of(has)),
+        after: None,
+        primary_at: region.database.as_ref().map(|known| known.at),
+        unseen: None,
+        primary_lsn: Some(end),
+        replica_lsn: Some(has),
+        exact: true,
+    };
+    Some((loss, rows))
+}
+
+fn lost_rows(old: &[String], new: &[String]) -> Option<u64> {
+    if old.is_empty() {
+        return Some(0);
+    }
+    let lost = old.iter().filter(|uid| !new.contains(uid)).count();
+    (lost < old.len()).then_some(lost as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_told_only_when_the_lists_overlap() {
+        let list = |uids: &[&str]| uids.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(lost_rows(&list(&["c", "b", "a"]), &list(&["b", "a"])), Some(1));
+        assert_eq!(lost_rows(&list(&["b", "a"]), &list(&["b", "a"])), Some(0));
+        assert_eq!(lost_rows(&list(&["d", "c"]), &list(&["b", "a"])), None);
+        assert_eq!(lost_rows(&[], &list(&["b"])), Some(0));
+    }
+}
