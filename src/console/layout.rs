@@ -112,7 +112,9 @@ impl State {
         let warns = u16::try_from(self.derived.readiness.warnings.len()).unwrap_or(u16::MAX);
         // What holds takes two lines each, question and way out; warnings stand two in a line.
         let room = body.saturating_sub(regions);
-        let wanted = 3 + holds.min(3) * 2 + warns.min(6).div_ceil(2).min(3);
+        // What is lost has a line of its own where it is an estimate.
+        let estimated = self.derived.readiness.loss.as_ref().is_some_and(|loss| !loss.exact);
+        let wanted = 3 + u16::from(estimated) + holds.min(3) * 2 + warns.min(6).div_ceil(2).min(3);
         let readiness = wanted.min(room / 2).max(3.min(room));
         let left = room.saturating_sub(readiness);
         let lines = u16::try_from(self.derived.alarms.len()).unwrap_or(u16::MAX).min(4) + 3;

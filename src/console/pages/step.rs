@@ -278,14 +278,17 @@ fn requests(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
             (if unreachable.is_some() { "it will try to send, once" } else { "it will send" }, effects)
         }
         Some(Next::Again { effects, .. }) => ("a retry will send", effects),
-        _ => ("it sent", slot.started.as_ref().map(|started| started.effects.as_slice()).unwrap_or_default()),
+        // Whether it got there is said by the answers below.
+        _ => {
+            ("it set out to send", slot.started.as_ref().map(|started| started.effects.as_slice()).unwrap_or_default())
+        }
     };
     if effects.is_empty() && !(current && slot.state == StepState::Waiting) {
         return;
     }
     page.blank();
     page.head(head);
-    if let Some(Next::Start { unreachable: Some(why), .. }) =
+    if let Some(Next::Start { unreachable: Some(why), .. } | Next::Again { unreachable: Some(why), .. }) =
         state.derived.proposal.as_ref().map(|p| &p.next).filter(|_| current)
     {
         page.inset(why, Tone::Warn);

@@ -1,7 +1,7 @@
 //! What a failover now would need, lose and take.
 
 use crate::console::pages::words::{many, verdict};
-use crate::console::row::{Row, Sign, Tone, cut, pad};
+use crate::console::row::{Row, Sign, Tone, cut, pad, width};
 use crate::console::state::State;
 use crate::domain::units::{Bytes, age, clock};
 use crate::gates::readiness::State as Verdict;
@@ -40,7 +40,13 @@ pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
             rows.push(Row::new().dim(format!("{:23}lift it: {}", "", finding.answer.lift)));
         }
     }
-    rows.push(time(state).say("   ").then(loss(state)));
+    let (time, loss) = (time(state), loss(state));
+    // An estimated loss has many words; it then has a line of its own.
+    if width(&time.text()) + width(&loss.text()) + 3 > columns && rows.len() + 1 < height {
+        rows.extend([time, loss]);
+    } else {
+        rows.push(time.say("   ").then(loss));
+    }
     let left = height.saturating_sub(rows.len());
     let unsaid = readiness.blocks.len() - shown;
     rows.extend(warnings(state, columns, left, unsaid));
