@@ -137,6 +137,10 @@ impl<W: World> Driver<W> {
 
     async fn want_lock(&mut self) {
         self.lock_wanted = None;
+        // A run that was giving it up when its driver was lost must not hold it again.
+        if facts(&self.run, None).our_lock.is_none() {
+            return;
+        }
         if let Err(why) = self.take_lock_again().await {
             self.lock_wanted = Some(Instant::now() + ASK_LOCK_EVERY);
             self.tell(News::Trouble(format!("the lock could not be taken again: {why}"))).await;
