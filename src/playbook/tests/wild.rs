@@ -146,7 +146,7 @@ fn the_dice_reach_every_kind_of_state() {
     use proptest::strategy::{Strategy, ValueTree};
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut words = std::collections::BTreeSet::new();
-    for _ in 0..150 {
+    for _ in 0..600 {
         let dice = prop::collection::vec(any::<Dice>(), 120).new_tree(&mut runner).unwrap().current();
         let mut story = Story::new(healthy_pair(), failover());
         for dice in dice {

@@ -99,8 +99,11 @@ fn alarms(state: &State, height: usize) -> Vec<Row> {
     }
     let room = height.saturating_sub(rows.len());
     if state.fleet.happenings.iter().len() == 0 {
-        let words =
-            if state.settled || sighted(state) { "nothing has changed since this console began" } else { "first answers are awaited" };
+        let words = if state.settled || sighted(state) {
+            "nothing has changed since this console began"
+        } else {
+            "first answers are awaited"
+        };
         rows.push(Row::of(words, Tone::Dim));
     }
     rows.extend(state.fleet.happenings.iter().rev().take(room).map(|line| happening(state, line)));
