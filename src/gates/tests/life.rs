@@ -162,7 +162,7 @@ fn a_restarted_replica_that_replays_its_own_log_is_no_sign_of_life() {
     for step in 0..10 {
         sim.db(B).replayed = Some(lsn - 1000 + step * 100);
         sim.go(2);
-        assert_eq!(verdict(&sim), Verdict::Pass, "{}", answer("proof-of-life", &sim, &RunFacts::default()).text);
+        assert_eq!(verdict(&sim), Pass, "{}", answer("proof-of-life", &sim, &RunFacts::default()).text);
     }
 }
 

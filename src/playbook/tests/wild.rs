@@ -58,9 +58,19 @@ fn consent(sim: &Sim, effects: &[Effect], pick: u8) -> Consent {
 fn event(sim: &Sim, run: &Run, (kind, step, a, b, _): Dice) -> Event {
     let steps = &run.declared.playbook.steps;
     let open = run.current().map_or(0, |(index, _, _)| index);
-    let index = if step % 4 == 0 { usize::from(step / 4) % (steps.len() + 1) } else { open };
+    // What is undone is the step before the open one, or one whose undo was begun.
+    let before = open.saturating_sub(usize::from(kind % 20 == 16));
+    let index = if step % 4 == 0 { usize::from(step / 4) % (steps.len() + 1) } else { before };
     let id = steps.get(index).map_or_else(|| "no-such-step".to_owned(), |step| step.id.clone());
     let step = steps.get(index);
+    // An undo that was begun is mostly gone on with, or it would be seldom seen at its end.
+    let undo = run.current().and_then(|(_, _, slot)| slot.undo.as_ref()).filter(|_| kind % 2 == 0);
+    if let Some(undo) = undo {
+        return match undo.outcomes.iter().position(Option::is_none) {
+            Some(index) => Event::UndoEffectEnded { step: id, index, outcome: outcome(a) },
+            None => Event::StepUndone { step: id },
+        };
+    }
     let index = usize::from(b % 3);
     match kind % 20 {
         0..=4 => {
@@ -95,7 +105,7 @@ fn event(sim: &Sim, run: &Run, (kind, step, a, b, _): Dice) -> Event {
             Event::UndoStarted { step: id, consent: consent(sim, &effects, b), effects }
         }
         17 => Event::UndoEffectEnded { step: id, index, outcome: outcome(a) },
-        18 if a % 2 == 0 => Event::StepUndone { step: id },
+        18 if a % 4 != 0 => Event::StepUndone { step: id },
         18 => Event::Detached,
         _ => {
             let gates = ["old-region-fenced", "loss-limit", "same-system", "no-such-gate"];
