@@ -119,6 +119,17 @@ impl Proposal {
         }
     }
 
+    /// A driver does it without an order: it asks for no consent, or sends nothing. What sends nothing may be looked at
+    /// again, but after a second try only at the order of a person: a loop that nobody sees is not a wait.
+    #[must_use]
+    pub fn by_itself(&self) -> bool {
+        match &self.next {
+            Next::Start { tier, .. } => *tier == Tier::None,
+            Next::Again { effects, .. } => effects.is_empty() && self.attempt <= 2,
+            _ => false,
+        }
+    }
+
     /// The first gate that holds.
     #[must_use]
     pub fn held_by(&self) -> Option<&GateLine> {

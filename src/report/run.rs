@@ -3,6 +3,7 @@
 use crate::domain::Timestamp;
 use crate::domain::units::{clock, count};
 use crate::playbook::figures::Figures;
+use crate::playbook::file::Purpose;
 use crate::playbook::record::{End, Event, Note, Record};
 use crate::playbook::run::{Run, StepState};
 use std::fmt::Write;
@@ -124,7 +125,13 @@ pub fn figures(run: &Run) -> String {
         Some(End::Aborted) => "GIVEN UP",
         None => "OPEN",
     };
-    let proven = if figures.proven { "serves again" } else { "not proven yet" };
+    // A fence brings no service back, and nothing is lost by it.
+    let fence = run.declared.playbook.purpose == Purpose::Fence;
+    let proven = match (figures.proven, fence) {
+        (true, true) => "fenced",
+        (true, false) => "serves again",
+        (false, _) => "not proven yet",
+    };
     let _ = writeln!(
         out,
         "{} {} → {}  {end}, {proven} after {}",
@@ -145,7 +152,9 @@ pub fn figures(run: &Run) -> String {
     if let Some(at) = figures.caches_new_by {
         let _ = writeln!(out, "  {:<10}all caches new by {}", "dns", time(at));
     }
-    loss_lines(&mut out, &figures);
+    if !fence {
+        loss_lines(&mut out, &figures);
+    }
     for decision in &figures.overrides {
         let glass = if decision.break_glass { " alone (break-glass)" } else { "" };
         let _ = writeln!(

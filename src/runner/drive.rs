@@ -182,9 +182,7 @@ impl<W: World> Driver<W> {
                 let gate = Some(gate.finding.gate);
                 self.record(Event::StepUnproven { step: id, reason, gate }).await?;
             }
-            // What sends nothing may be looked at again as often as it takes, but once per order of a person when it
-            // has been overdue: a loop that nobody sees is not a wait.
-            Next::Again { ref effects, .. } if effects.is_empty() && proposal.attempt <= 2 => {
+            Next::Again { ref effects, .. } if proposal.by_itself() => {
                 let consent = Consent::not_needed(effects, &self.by, (self.clock)());
                 self.start(&id, proposal, consent).await?;
             }

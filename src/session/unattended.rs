@@ -1,5 +1,6 @@
 //! Answers a run's questions from consents that were given beforehand, and says when there is none.
 
+use crate::playbook::consent::Tier;
 use crate::playbook::consents::Consents;
 use crate::playbook::propose::{Next, Proposal};
 use crate::playbook::run::Run;
@@ -32,11 +33,13 @@ pub fn answer(run: &Run, proposal: &Proposal, consents: &Consents, retries: u32)
         };
     }
     match &proposal.next {
-        Next::Start { tier: crate::playbook::consent::Tier::None, .. } => Answer::Wait,
+        _ if proposal.by_itself() => Answer::Wait,
         Next::Start { .. } => start(&step.id, proposal, consents),
         Next::Again { reason, .. } if proposal.attempt > retries + 1 => {
             Answer::Person(format!("{} was tried {} times: {reason}", step.id, proposal.attempt - 1))
         }
+        // A step without a consent is tried again without one; only that it happens takes an order.
+        Next::Again { tier: Tier::None, .. } => Answer::Order(Order::Start { consent: None }),
         Next::Again { .. } => start(&step.id, proposal, consents),
         Next::Impossible(why) => Answer::Person(format!("{}: {why}", step.id)),
         _ => Answer::Wait,
@@ -55,4 +58,41 @@ fn start(step: &str, proposal: &Proposal, consents: &Consents) -> Answer {
         return Answer::Person(format!("{step} would send {}, the consent is for {pinned}", shown.short()));
     }
     Answer::Order(Order::Start { consent: Some(Agreement { shown, typed: consent.region.clone() }) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::effect::Effect;
+    use crate::domain::fixtures::healthy_pair;
+    use crate::domain::region::{Direction, Side};
+    use crate::playbook::declare::declare;
+    use crate::playbook::record::{Event, Record, RunId};
+
+    fn again(step: &str, tier: Tier, effects: Vec<Effect>, attempt: u32) -> Answer {
+        let sim = healthy_pair();
+        let playbook = crate::playbook::builtin().unwrap().remove(0);
+        let index = playbook.step(step).map(|(index, _)| index);
+        let declared = declare(&sim.fleet, playbook, RunId("7f3a00".to_owned()), Direction::activating(Side::B));
+        let record = Record { at: sim.now, by: "op@a".to_owned(), event: Event::Declared(Box::new(declared)) };
+        let next = Next::Again { reason: String::new(), effects, tier, unreachable: None, optional: false };
+        let proposal = Proposal { index, attempt, gates: Vec::new(), next };
+        answer(&Run::begin(&record).unwrap(), &proposal, &Consents::default(), 2)
+    }
+
+    /// After a crash in a step that asks for no consent, nobody is asked for one.
+    #[test]
+    fn a_step_without_consent_is_tried_again_without_one() {
+        let notify = || {
+            let (receiver, dedup_key, summary) = ("ops".to_owned(), "key".to_owned(), "text".to_owned());
+            vec![Effect::Notify { receiver, dedup_key, summary, details: Vec::new() }]
+        };
+        assert!(matches!(again("catch-up", Tier::None, Vec::new(), 2), Answer::Wait));
+        for (step, effects, attempt) in [("catch-up", Vec::new(), 3), ("notify", notify(), 2)] {
+            let told = again(step, Tier::None, effects, attempt);
+            assert!(matches!(told, Answer::Order(Order::Start { consent: None })), "{step} {told:?}");
+        }
+        assert!(matches!(again("catch-up", Tier::None, Vec::new(), 4), Answer::Person(_)));
+        assert!(matches!(again("suspend-crons", Tier::Confirm, notify(), 2), Answer::Person(_)));
+    }
 }

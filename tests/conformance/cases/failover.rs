@@ -58,6 +58,7 @@ async fn old_region_returns(bench: &Bench, before: &Before) {
     bench.consents("fence", &["declare", "fence-controllers", "suspend-crons", "fence-database"], &[]);
     let told = bench.leeward(&["playbook", "run", "fence", "--consent", "consents.toml"]).await;
     assert_eq!(told.code, 0);
+    has(&told, "DONE, fenced after");
     let (wanted, pods) = bench.a.controller().await;
     assert!(wanted == 0 && pods.is_empty(), "controllers of A: {wanted} wanted, {pods:?}");
     assert!(bench.a.crons().await.values().all(|off| *off), "crons of A are suspended");
