@@ -119,7 +119,8 @@ pub fn write_notes(notes: &Notes, fleet: &Fleet) {
 fn settled(fleet: &Fleet) -> bool {
     let told = |source: Source| {
         let health = fleet.health(source);
-        health.last_answer.is_some() || health.error.is_some()
+        // What an earlier process heard is no answer to this one.
+        (health.last_answer.is_some() && !health.remembered) || health.error.is_some()
     };
     let dns = fleet.policy.dns.is_none() || told(Source::Dns);
     dns && Side::BOTH.into_iter().all(|side| {
