@@ -30,7 +30,13 @@ async fn a_primary_comes_up_and_keeps_its_runs() {
     let running = store.list(Kind::Workflow, Some("ml")).items;
     let running = running.iter().find(|run| run.label(PHASE) == Some("Running")).unwrap().value();
     assert_eq!(running["status"]["progress"], "2/3");
-    let text = scrape(&region).await.unwrap();
+    // The port is opened a moment after the controller leads.
+    let text = loop {
+        match scrape(&region).await {
+            Some(text) if text.contains("is_leader 1") => break text,
+            _ => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    };
     assert!(text.contains("argo_workflows_gauge{phase=\"Running\"} 5\n"), "{text}");
     assert!(text.contains("argo_workflows_is_leader 1\n"));
     region.stop().await;
