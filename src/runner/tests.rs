@@ -114,7 +114,8 @@ impl Fake {
             matches!(records.last().map(|r| &r.event), Some(Event::Detached | Event::Ended { .. } | Event::Resumed));
         let lock = matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. });
         assert!(
-            announced.is_some_and(|effects| effects.contains(effect)) || lock && (leaving || run.resumed > 0),
+            announced.is_some_and(|effects| effects.contains(effect))
+                || lock && (leaving || run.resumed > 0 || run.ended.is_some()),
             "{effect:?} was sent before it was on disk"
         );
     }
