@@ -1,6 +1,8 @@
 //! The rules of the layout, read from the source itself: data rises, imports fall; what is pure stays pure; nothing panics,
 //! nothing prints; files and functions stay small. Every check proves itself on an example that breaks it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -337,13 +337,13 @@ impl Sim {
     /// Time goes on and nothing is looked at.
     pub fn wait(&mut self, seconds: u64) -> &mut Sim {
         self.now += Duration::from_secs(seconds);
-        self.live(Duration::from_secs(seconds));
+        self.live();
         self.fleet.tick(self.now);
         self
     }
 
     /// The world goes on by itself.
-    fn live(&mut self, _span: Duration) {
+    fn live(&mut self) {
         let now = self.now;
         for side in Side::BOTH {
             let renewed = self.locks_renewed;
@@ -413,10 +413,9 @@ impl Truth {
             let name = format!("workflow-controller-{}{}", self.cluster_uid, self.pods.len() + 1);
             self.pods.push(name);
         }
-        match self.pods.first() {
-            Some(pod) => self.leader = Some((pod.clone(), now)),
-            // The Lease stays behind with its last holder, and is not renewed.
-            None => {}
+        // Without a pod the Lease stays behind with its last holder, and is not renewed.
+        if let Some(pod) = self.pods.first() {
+            self.leader = Some((pod.clone(), now));
         }
     }
 

@@ -28,7 +28,7 @@ thread_local! {
     /// Points passed: where, and how long the journal was.
     static POINTS: RefCell<Vec<(&'static str, u64)>> = const { RefCell::new(Vec::new()) };
     /// The journal's file.
-    static FILE: RefCell<PathBuf> = RefCell::new(PathBuf::new());
+    static FILE: RefCell<PathBuf> = const { RefCell::new(PathBuf::new()) };
 }
 
 /// A point at which the process may die.
@@ -47,6 +47,9 @@ fn clock() -> Timestamp {
     NOW.get().expect("the moment is set")
 }
 
+/// Called before anything is performed.
+type Interrupt = Box<dyn FnMut(&Effect) + Send>;
+
 /// The world as the driver sees it.
 struct Fake {
     sim: Mutex<Sim>,
@@ -61,7 +64,7 @@ struct Fake {
     /// Requests wait until this many are on their way at once.
     together: Mutex<Option<Arc<tokio::sync::Barrier>>>,
     /// Called before anything is performed.
-    before: Mutex<Option<Box<dyn FnMut(&Effect) + Send>>>,
+    before: Mutex<Option<Interrupt>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +117,8 @@ impl Fake {
             matches!(records.last().map(|r| &r.event), Some(Event::Detached | Event::Ended { .. } | Event::Resumed));
         let lock = matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. });
         assert!(
-            announced.is_some_and(|effects| effects.contains(effect)) || lock && (leaving || run.resumed > 0),
+            announced.is_some_and(|effects| effects.contains(effect))
+                || lock && (leaving || run.resumed > 0 || run.ended.is_some()),
             "{effect:?} was sent before it was on disk"
         );
     }

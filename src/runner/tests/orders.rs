@@ -178,6 +178,32 @@ async fn an_undo_needs_a_consent_to_it_and_puts_back_what_was() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_given_up_can_be_put_back_and_its_lock_is_given_up_again() {
+    let mut bench = Bench::new(healthy_pair());
+    bench.until("fence-database").await;
+    bench.order(Order::Abort { reason: "a false alarm".to_owned() }).await;
+    (&mut bench.task).await.unwrap().unwrap();
+    for step in ["fence-controllers", "suspend-crons"] {
+        let (journal, records, _) = Journal::open(bench.folder.path(), &id()).unwrap();
+        let run = crate::journal::replay(journal.path(), &records).unwrap();
+        let effects = run.step(step).unwrap().0.kind.undo(&run, step).unwrap();
+        let consent = Agreement { shown: EffectHash::of(&effects), typed: None };
+        let (_, orders) = mpsc::channel(1);
+        let (news, mut told) = mpsc::channel(64);
+        let (world, fleet, by) = (Arc::clone(&bench.world), bench.fleet.subscribe(), "eve@laptop".to_owned());
+        let driver = Driver::new(run, journal, world, fleet, orders, news, by, clock, None);
+        let run = driver.undo_and_leave(step, &consent).await.unwrap();
+        assert_eq!(state(&run, step), StepState::Undone);
+        while let Some(news) = told.recv().await {
+            assert!(matches!(news, News::Recorded(_)), "{news:?}");
+        }
+    }
+    let sim = bench.world.sim.lock().unwrap();
+    assert_eq!((sim.truth.a.wanted, sim.truth.a.crons.values().filter(|suspended| !**suspended).count()), (1, 2));
+    assert!(sim.truth.b.lock.as_ref().is_some_and(|(holder, _)| holder.is_empty()), "{:?}", sim.truth.b.lock);
+}
+
+#[tokio::test]
 async fn a_fence_stays_on_after_the_promotion_and_the_order_does_not_end_the_driver() {
     let mut bench = Bench::new(healthy_pair());
     bench.until("start-controllers").await;
