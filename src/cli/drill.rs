@@ -87,7 +87,7 @@ async fn walk_through(sandbox: &Sandbox, scenario: &Scenario) -> Result<Exit> {
         say(&happen(sandbox, fault).await);
     }
     let noticed = Instant::now();
-    wait_for(&mut picture, |fleet| lost(fleet)).await?;
+    wait_for(&mut picture, lost).await?;
     say(&format!("noticed after {}", fine(noticed.elapsed())));
     tell_readiness(&picture.fleet.borrow().clone());
     let failover = builtin().wrap_err("a built-in playbook does not read")?.into_iter().find(|p| p.name == "failover");

@@ -35,7 +35,8 @@ pub fn alarms(fleet: &Fleet, facts: &RunFacts) -> Vec<Alarm> {
         let answer = (gate.ask)(&question);
         if matches!(answer.verdict, Verdict::Warn | Verdict::Block) {
             // Two primaries of which one is fenced are work for tomorrow; the others warn as loudly as they block.
-            let weight = if gate.id == "one-primary" && answer.verdict == Verdict::Warn { Weight::Warn } else { weight };
+            let weight =
+                if gate.id == "one-primary" && answer.verdict == Verdict::Warn { Weight::Warn } else { weight };
             alarms.push(Alarm { id: gate.id.to_owned(), weight, side: None, text: answer.text, advice: answer.lift });
         }
     }

@@ -148,8 +148,11 @@ pub fn one_primary(q: &Question<'_>) -> Answer {
             .filter(|side| q.fleet.region(*side).live_database(q.fleet.now).is_some_and(|d| d.accepts_writes()))
             .count();
         if writable < 2 {
-            return Answer::warn(format!("two databases are out of recovery, one of them read-only: {}", both.join(", ")))
-                .lift("rebuild the old primary as a replica; until then a session may switch its fence off");
+            return Answer::warn(format!(
+                "two databases are out of recovery, one of them read-only: {}",
+                both.join(", ")
+            ))
+            .lift("rebuild the old primary as a replica; until then a session may switch its fence off");
         }
         Answer::block(format!("two databases are out of recovery: {}", both.join(", ")))
             .lift("the older timeline is the old primary: leeward playbook run fence")

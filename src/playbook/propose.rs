@@ -234,7 +234,14 @@ fn waiting(run: &Run, step: &Step, fleet: &Fleet) -> Next {
 
 fn started(run: &Run, step: &Step, slot: &StepRun, question: &Question<'_>) -> Next {
     let fleet = question.fleet;
-    let refused = slot.outcomes.iter().flatten().find(|outcome| matches!(outcome, Outcome::Refused { .. }));
+    // The lock of the region being left is a courtesy: what is there is seen by the proof, and a user who may not write
+    // there must not be kept from driving.
+    let courtesy = |effect: &Effect| matches!(effect, Effect::TakeLock { side, .. } | Effect::ReleaseLock { side, .. } if *side == run.declared.direction.from);
+    let sent = slot.started.iter().flat_map(|start| &start.effects).zip(&slot.outcomes);
+    let refused = sent
+        .filter(|(effect, _)| !courtesy(effect))
+        .filter_map(|(_, outcome)| outcome.as_ref())
+        .find(|outcome| matches!(outcome, Outcome::Refused { .. }));
     if let Some(outcome) = refused {
         return Next::Failed(outcome.text());
     }

@@ -45,6 +45,12 @@ pub fn acquired(scene: &Scene<'_>) -> Proof {
     if !scene.fresh(source) {
         return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(to)));
     }
+    let from = scene.direction().from;
+    let there = scene.fleet.region(from).lock.as_ref().filter(|known| scene.after(known.at));
+    let driver = there.and_then(|known| known.value.as_ref()?.living_holder(scene.fleet.now));
+    if let Some(other) = driver.filter(|other| *other != holder(scene.run)) {
+        return Proof::Wrong(format!("{other} holds the lock in {}", scene.name(from)));
+    }
     let known = scene.fleet.region(to).lock.as_ref().filter(|known| scene.after(known.at));
     let seen = known.and_then(|known| known.value.as_ref()?.living_holder(scene.fleet.now));
     match seen {

@@ -5,6 +5,7 @@
 //! HTTP, plugin, resource and data templates, memoization; a workflow that uses them ends in Error and says so.
 
 mod dag;
+mod end;
 mod nodes;
 mod pods;
 mod retry;
@@ -362,24 +363,6 @@ impl<'a> Operation<'a> {
         });
         self.shutdown = shutdown;
         fulfilled(&phase)
-    }
-
-    fn finish(&mut self, phase: &str, message: &str) {
-        let stamp = self.stamp();
-        let status = &mut self.workflow["status"];
-        status["phase"] = phase.into();
-        status["finishedAt"] = stamp.clone().into();
-        if !status["startedAt"].is_string() {
-            status["startedAt"] = stamp.into();
-        }
-        if !message.is_empty() {
-            status["message"] = message.into();
-        }
-        mark(&mut self.workflow, "labels", PHASE, phase);
-        mark(&mut self.workflow, "labels", COMPLETED, "true");
-        if self.around.archive {
-            mark(&mut self.workflow, "labels", ARCHIVING, "Pending");
-        }
     }
 
     fn outcome(mut self, before: &Value) -> Outcome {

@@ -34,7 +34,7 @@ async fn a_primary_comes_up_and_keeps_its_runs() {
     let text = loop {
         match scrape(&region).await {
             Some(text) if text.contains("is_leader 1") => break text,
-            _ => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
     assert!(text.contains("argo_workflows_gauge{phase=\"Running\"} 5\n"), "{text}");

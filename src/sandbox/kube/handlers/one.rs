@@ -189,11 +189,8 @@ pub(super) fn delete(context: &Context, objects: &Objects) -> Answer {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let expect = Expect {
         uid: text(&options["preconditions"]["uid"]),
-        revision: match text(&options["preconditions"]["resourceVersion"]) {
-            None => None,
-            // A resourceVersion that is no number belongs to no object.
-            Some(text) => Some(text.parse().unwrap_or(0)),
-        },
+        // A resourceVersion that is no number belongs to no object.
+        revision: text(&options["preconditions"]["resourceVersion"]).map(|text| text.parse().unwrap_or(0)),
     };
     let current = context.store().get(kind, objects.namespace(), name).ok_or_else(|| Failure::not_found(kind, name))?;
     check_expected(&current, &expect)?;

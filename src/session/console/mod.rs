@@ -1,31 +1,32 @@
 //! The console's loop: take what has happened, change the state, paint. Nothing is awaited inside a turn, so a server that
 //! does not answer never holds a key up.
 
+mod driving;
+mod history;
+mod keys;
+
 use super::clock;
 use super::ladder::Ladder;
 use super::memory::Notes;
 use super::picture::{NOTES_EVERY, first};
-use super::run::{self, Driving, RunError};
+use super::run::{self, Driving};
 use super::setup::{Access, Setup};
 use super::sources::Sources;
 use super::terminal::{Input, Screen, listen};
 use crate::adapters::kubernetes::Wanted;
-use crate::console::key::{Code as KeyCode, Key};
 use crate::console::keymap::Keymap;
-use crate::console::{self, Command, Event, History, RunNews, Setup as ConsoleSetup, Size, State, update};
+use crate::console::{self, Command, Event, RunNews, Setup as ConsoleSetup, Size, State, update};
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::happening::Weight;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
-use crate::journal::{Store, last_promotion};
-use crate::playbook::figures::Figures;
+use crate::journal::Store;
 use crate::playbook::file::Playbook;
-use crate::playbook::measure::measure;
-use crate::playbook::run::{Run, StepState};
+use crate::playbook::run::Run;
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
-use crossterm::event::{Event as TerminalEvent, KeyCode as TerminalKey, KeyEventKind, KeyModifiers};
+use crossterm::event::{Event as TerminalEvent, KeyEventKind};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -177,7 +178,7 @@ impl Console {
             Ok(runs) => runs.into_iter().filter_map(|summary| summary.run.ok()).collect(),
             Err(error) => return self.happen(Event::Notice { weight: Weight::Warn, text: error.to_string() }),
         };
-        self.happen(Event::History(history(&runs)));
+        self.happen(Event::History(history::of(&runs)));
         if let Some(open) = runs.into_iter().find(|run| run.ended.is_none()) {
             self.happen(Event::Run(RunNews::Opened { run: Box::new(open), driving: false }));
         }
@@ -198,7 +199,7 @@ impl Console {
         };
         match event {
             TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
-                if let Some(key) = translate(key.code, key.modifiers) {
+                if let Some(key) = keys::translate(key.code, key.modifiers) {
                     self.happen(Event::Tick(clock()));
                     self.happen(Event::Key(key));
                     self.paint()?;
@@ -237,22 +238,6 @@ impl Console {
         self.measure();
     }
 
-    /// The old side is back and can be read: what was estimated becomes exact. Only a console that may write keeps the
-    /// journal.
-    fn measure(&mut self) {
-        let Some(run) = self.state.run.as_ref().map(|followed| &followed.run) else { return };
-        let settled = run.ended.is_some() && self.driving.is_none() && self.setup.access == Access::MayWrite;
-        if !settled || measure(run, &self.state.fleet).is_none() {
-            return;
-        }
-        let id = run.declared.run.clone();
-        match run::measure_loss(&self.setup, &self.state.fleet, &id) {
-            Ok(Some(record)) => self.happen(Event::Run(RunNews::Recorded(Box::new(record)))),
-            Ok(None) => {}
-            Err(error) => tracing::warn!("the loss was not written down: {error}"),
-        }
-    }
-
     /// The disk may be slow; the keyboard must not wait for it.
     fn note(&self) {
         let (notes, memory) = (self.notes.clone(), self.state.fleet.remember());
@@ -276,28 +261,6 @@ impl Console {
         self.happen(Event::Painted);
         self.dirty = false;
         Ok(())
-    }
-
-    async fn take_news(&mut self, news: Option<News>) {
-        match news {
-            Some(News::Recorded(record)) => self.happen(Event::Run(RunNews::Recorded(Box::new(record)))),
-            Some(News::Refused(text)) => self.happen(Event::Notice { weight: Weight::Warn, text }),
-            Some(News::Trouble(why)) => self.happen(Event::Run(RunNews::Trouble(why))),
-            // The console makes its own from the same run and picture.
-            Some(News::Proposal(_)) => {}
-            None => self.driver_ended().await,
-        }
-    }
-
-    async fn driver_ended(&mut self) {
-        let Some(driving) = self.driving.take() else { return };
-        self.sources.hurry(false);
-        match driving.task.await {
-            Ok(Ok(run)) if run.ended.is_some() => {}
-            Ok(Ok(run)) => self.happen(Event::Run(RunNews::Opened { run: Box::new(run), driving: false })),
-            Ok(Err(error)) => self.happen(Event::Run(RunNews::Trouble(error.to_string()))),
-            Err(error) => self.happen(Event::Run(RunNews::Trouble(format!("the driver was lost: {error}")))),
-        }
     }
 
     fn obey(&mut self, command: Command) {
@@ -369,39 +332,6 @@ impl Console {
         self.snapshots.subscribe()
     }
 
-    fn start(&mut self, name: &str) {
-        let Some(playbook) = self.state.playbooks.iter().find(|playbook| playbook.name == name).cloned() else {
-            return;
-        };
-        let driving = run::start(&self.setup, self.snapshot(), playbook);
-        self.drive(driving);
-    }
-
-    fn drive(&mut self, driving: Result<Driving, RunError>) {
-        match driving {
-            Ok(driving) => {
-                if let Some(torn) = &driving.torn {
-                    let text =
-                        format!("a crash had torn {} bytes off the journal; they are kept beside it", torn.bytes);
-                    self.happen(Event::Notice { weight: Weight::Warn, text });
-                }
-                let run = Box::new(driving.run.clone());
-                self.driving = Some(driving);
-                self.sources.hurry(true);
-                self.happen(Event::Run(RunNews::Opened { run, driving: true }));
-            }
-            Err(error) => self.happen(Event::Notice { weight: Weight::Bad, text: error.to_string() }),
-        }
-    }
-
-    fn order(&mut self, order: Order) {
-        let sent = self.driving.as_ref().is_some_and(|driving| driving.orders.try_send(order).is_ok());
-        if !sent {
-            let text = "this console does not drive the run, or it is busy: try again".to_owned();
-            self.happen(Event::Notice { weight: Weight::Warn, text });
-        }
-    }
-
     /// Leaves in good order: the run is detached and can be resumed, notes are written, connections closed, and the
     /// terminal is given back first, since the operator is waiting for it.
     async fn close(self) {
@@ -418,53 +348,4 @@ impl Console {
         super::picture::write_notes(&notes, &state.fleet);
         sources.stop().await;
     }
-}
-
-fn history(runs: &[Run]) -> History {
-    let mut history = History { last_promotion: last_promotion(runs), ..History::default() };
-    for run in runs {
-        let figures = Figures::of(run);
-        if figures.proven {
-            history.takes.entry(run.declared.playbook.name.clone()).or_insert(figures.total);
-        }
-        for (step, slot) in run.declared.playbook.steps.iter().zip(&run.steps) {
-            if let (StepState::Done, Some(began), Some(ended)) = (&slot.state, slot.started_at, slot.ended_at) {
-                let took = crate::domain::since(began, ended);
-                history.step_takes.entry(step.id.clone()).or_default().push(took);
-            }
-        }
-    }
-    history
-}
-
-/// A key of the terminal in the console's own words. None: a key that means nothing here.
-fn translate(code: TerminalKey, modifiers: KeyModifiers) -> Option<Key> {
-    let code = match code {
-        TerminalKey::Char(c) => KeyCode::Char(c),
-        TerminalKey::Enter => KeyCode::Enter,
-        TerminalKey::Esc => KeyCode::Esc,
-        TerminalKey::Tab => KeyCode::Tab,
-        TerminalKey::BackTab => KeyCode::BackTab,
-        TerminalKey::Backspace => KeyCode::Backspace,
-        TerminalKey::Delete => KeyCode::Delete,
-        TerminalKey::Insert => KeyCode::Insert,
-        TerminalKey::Home => KeyCode::Home,
-        TerminalKey::End => KeyCode::End,
-        TerminalKey::PageUp => KeyCode::PageUp,
-        TerminalKey::PageDown => KeyCode::PageDown,
-        TerminalKey::Up => KeyCode::Up,
-        TerminalKey::Down => KeyCode::Down,
-        TerminalKey::Left => KeyCode::Left,
-        TerminalKey::Right => KeyCode::Right,
-        TerminalKey::F(n) => KeyCode::F(n),
-        _ => return None,
-    };
-    // A printable character carries its shift in itself, and so does the tabulator backwards.
-    let shift = modifiers.contains(KeyModifiers::SHIFT) && !matches!(code, KeyCode::Char(_) | KeyCode::BackTab);
-    Some(Key {
-        code,
-        ctrl: modifiers.contains(KeyModifiers::CONTROL),
-        alt: modifiers.contains(KeyModifiers::ALT),
-        shift,
-    })
 }
