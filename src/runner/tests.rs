@@ -113,8 +113,10 @@ impl Fake {
             Event::UndoStarted { effects, .. } => Some(effects.clone()),
             _ => None,
         });
-        let leaving =
-            matches!(records.last().map(|r| &r.event), Some(Event::Detached | Event::Ended { .. } | Event::Resumed));
+        let leaving = matches!(
+            records.last().map(|r| &r.event),
+            Some(Event::Detached | Event::Ended { .. } | Event::Resumed | Event::StepUndone { .. })
+        );
         let lock = matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. });
         assert!(
             announced.is_some_and(|effects| effects.contains(effect))
@@ -217,6 +219,23 @@ impl Bench {
         });
         let (refused, trouble) = (Vec::new(), Vec::new());
         Bench { world, folder, orders, news, fleet, task, proposal: None, refused, trouble, told, looked: 0 }
+    }
+
+    /// The driver is gone; another one undoes a step and leaves.
+    async fn undone(&mut self, step: &str, shown: EffectHash) -> Run {
+        let (journal, records, _) = Journal::open(self.folder.path(), &id()).unwrap();
+        let run = crate::journal::replay(journal.path(), &records).unwrap();
+        let (_orders, orders) = mpsc::channel(1);
+        let (news, mut told) = mpsc::channel(64);
+        let (world, fleet, by) = (Arc::clone(&self.world), self.fleet.subscribe(), "two@bastion".to_owned());
+        let driver = Driver::new(run, journal, world, fleet, orders, news, by, clock, None);
+        let run = driver.undo_and_leave(step, &Agreement { shown, typed: None }).await.unwrap();
+        while let Some(news) = told.recv().await {
+            if let News::Refused(why) = news {
+                self.refused.push(why);
+            }
+        }
+        run
     }
 
     /// The driver is gone; another one takes the run up from its journal.

@@ -173,3 +173,16 @@ async fn errors_say_what_is_wrong_and_no_secret() {
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert!(error.text.contains("connection refused"), "{error}");
 }
+
+/// As a tunnel does whose server is gone.
+#[tokio::test]
+async fn a_server_that_hangs_up_is_out_of_reach_and_said_so_in_words() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let url = format!("postgres://nobody:x@127.0.0.1:{port}/argo?sslmode=require");
+    let endpoint = DatabaseEndpoint { url, password: PasswordSource::None };
+    let error = Monitor::connect(&endpoint, LIMIT).await.err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Unreachable);
+    assert!(error.text.ends_with("the server closed the connection"), "{error}");
+}

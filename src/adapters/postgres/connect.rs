@@ -66,9 +66,16 @@ pub(super) fn explain(place: &str, error: &sqlx::Error) -> SourceError {
         sqlx::Error::Io(io) => (kind_of_io(io), io_text(io)),
         sqlx::Error::Tls(tls) => (ErrorKind::Tls, format!("TLS: {}", chain(tls.as_ref()))),
         sqlx::Error::Configuration(cause) => (ErrorKind::NotConfigured, format!("cannot connect: {cause}")),
+        other if hung_up(other) => (ErrorKind::Unreachable, "the server closed the connection".to_owned()),
         other => (ErrorKind::Protocol, other.to_string()),
     };
     SourceError::new(kind, &format!("{place}: {text}"))
+}
+
+/// A proxy or a tunnel whose server is gone takes the connection and closes it at once. The library reads the missing
+/// answer to its first question, whether TLS is spoken, as a zero byte.
+fn hung_up(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Protocol(_)) && error.to_string().contains("response from SSLRequest: 0x00")
 }
 
 fn kind_of_code(code: &str) -> ErrorKind {

@@ -287,12 +287,14 @@ impl StepRun {
     fn begin(&mut self, start: &StepStarted, at: Timestamp) {
         let undone = std::mem::replace(&mut self.state, StepState::Started) == StepState::Undone;
         let outcomes = std::mem::take(&mut self.outcomes);
-        if undone {
-            // What stood there before the first attempt stands there again; from here on the next one counts.
-            self.earlier.clear();
-        } else if let Some(before) = self.started.take() {
+        if let Some(before) = self.started.take() {
             let ended = before.effects.into_iter().zip(outcomes);
             self.earlier.extend(ended.filter_map(|(effect, outcome)| Some((effect, outcome?))));
+        }
+        if undone {
+            // What stood there before the first attempt stands there again; from here on the next one counts. Only a
+            // promotion is never taken back, whatever was undone beside it.
+            self.earlier.retain(|(effect, _)| matches!(effect, Effect::Promote { .. }));
         }
         self.outcomes = vec![None; start.effects.len()];
         self.started = Some(start.clone());

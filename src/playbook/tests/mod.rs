@@ -43,7 +43,6 @@ pub fn declared(sim: &Sim, playbook: Playbook) -> Declared {
             crons_at: from.crons.as_of(),
             replicas: from.controllers.as_ref().map(|known| known.value.wanted()),
             timeline: from.database.as_ref().map(|known| known.value.timeline),
-            who: None,
             rows_behind: Some(0),
         },
     }

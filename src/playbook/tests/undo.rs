@@ -140,6 +140,31 @@ fn once_a_promotion_was_started_no_fence_comes_off_whatever_became_of_it() {
 }
 
 #[test]
+fn an_undo_beside_a_promotion_does_not_make_it_forgotten() {
+    let mut story = before("promote", |_| {});
+    story.start().unwrap();
+    let scale = |story: &Story| match story.run.outcomes("fence-controllers").first() {
+        Some((Effect::Scale { target, .. }, _)) => {
+            Effect::Scale { target: crate::domain::effect::Target { side: Side::B, ..target.clone() }, replicas: 1 }
+        }
+        other => panic!("{other:?}"),
+    };
+    let effects = vec![scale(&story)];
+    let consent = story.consent(Tier::Confirm, &effects).unwrap();
+    let step = "promote".to_owned();
+    story.record(Event::UndoStarted { step: step.clone(), effects, consent }).unwrap();
+    let outcome = Outcome::Done { reply: "ok".to_owned(), previous: None };
+    story.record(Event::UndoEffectEnded { step: step.clone(), index: 0, outcome }).unwrap();
+    story.record(Event::StepUndone { step }).unwrap();
+    let mut again = story.run.step("promote").unwrap().1.started.clone().unwrap();
+    again.effects.clear();
+    again.consent = Consent::not_needed(&[], BY, story.sim.now);
+    story.record(Event::StepStarted(Box::new(again))).unwrap();
+    assert!(story.run.promotion_started());
+    assert_eq!(story.undo("fence-database"), Err(Illegal::NoWayBack("fence-database".to_owned())));
+}
+
+#[test]
 fn what_fences_nothing_can_be_undone_after_the_promotion() {
     let mut story = before("activate-crons", |_| {});
     assert!(story.run.promotion_started());

@@ -177,6 +177,35 @@ async fn an_undo_needs_a_consent_to_it_and_puts_back_what_was() {
     bench.through().await.unwrap().unwrap();
 }
 
+/// The lock is taken for it and given up again, and nothing but the undo is sent.
+#[tokio::test]
+async fn whoever_undoes_a_step_of_a_run_that_is_left_or_given_up_looks_at_no_other_step() {
+    for last in [Order::Detach, Order::Abort { reason: "the region is well again".to_owned() }] {
+        let mut bench = Bench::new(healthy_pair());
+        // The next step asks for no consent: a driver that looked at it would start it.
+        bench.until("fence-database").await;
+        let given_up = matches!(last, Order::Abort { .. });
+        bench.order(last).await;
+        (&mut bench.task).await.unwrap().unwrap();
+        let run = bench.run();
+        let effects = run.step("suspend-crons").unwrap().0.kind.undo(&run, "suspend-crons").unwrap();
+        let before = bench.world.performed().len();
+
+        bench.undone("suspend-crons", EffectHash("0".repeat(64))).await;
+        assert!(bench.refused[0].contains("has changed since it was shown"), "{:?}", bench.refused);
+        let run = bench.undone("suspend-crons", EffectHash::of(&effects)).await;
+        assert_eq!((bench.refused.len(), run.ended.is_some()), (1, given_up), "{:?}", bench.refused);
+        assert_eq!(state(&run, "suspend-crons"), StepState::Undone);
+        let crons = bench.world.sim.lock().unwrap().truth.a.crons.clone();
+        assert_eq!(crons.values().filter(|suspended| !**suspended).count(), 2);
+        let sent = bench.world.performed().split_off(before);
+        let lock = |effect: &&Effect| matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. });
+        assert_eq!(sent.iter().filter(|effect| !lock(effect)).cloned().collect::<Vec<_>>(), effects);
+        assert!(matches!(sent.last(), Some(Effect::ReleaseLock { .. })), "{sent:?}");
+        assert_eq!(run.steps.iter().filter(|slot| slot.started.is_some()).count(), 5);
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_was_given_up_can_be_put_back_and_its_lock_is_given_up_again() {
     let mut bench = Bench::new(healthy_pair());

@@ -1,10 +1,10 @@
-//! kill -9 of leeward at every step of one failover with both regions up, so that every fence really acts. Each time the
-//! run is taken up again, and ends as if nothing had happened.
+//! kill -9 of leeward at every step of one failover: with both regions up, so that every fence really acts, and with
+//! region A down. Each time the run is taken up again, and ends as if nothing had happened.
 
 use std::time::Duration;
 
-use super::failover::fenced;
-use super::{Before, CONSENTS, failed_over, run_of, told_once};
+use super::failover::{fenced, once};
+use super::{Before, CONSENTS, OVERRIDES, failed_over, run_of, told_once};
 use crate::bench::Bench;
 use crate::changes::Counting;
 use crate::kill::{Ended, Point, at};
@@ -31,14 +31,19 @@ const SILENT: [&str; 3] = ["preflight", "inventory", "catch-up"];
 
 pub async fn at_start(bench: Bench) {
     let point = |step| Point { event: "step-started", step, later: Duration::ZERO };
-    killed(bench, &STEPS.map(point)).await;
+    killed(bench, &STEPS.map(point), false).await;
+}
+
+pub async fn in_outage(bench: Bench) {
+    let point = |step| Point { event: "step-started", step, later: Duration::ZERO };
+    killed(bench, &STEPS.map(point), true).await;
 }
 
 pub async fn in_effect(bench: Bench) {
     // Spread over the time that an effect takes, so that some kills fall before the request, some on it, some behind it.
     let later = |step: &str| Duration::from_millis(20 * u64::try_from(step.len()).unwrap());
     let point = |step| Point { event: "step-started", step, later: later(step) };
-    killed(bench, &STEPS.map(point)).await;
+    killed(bench, &STEPS.map(point), false).await;
 }
 
 pub async fn after_effect(bench: Bench) {
@@ -49,13 +54,20 @@ pub async fn after_effect(bench: Bench) {
             Point { event, step, later: Duration::ZERO }
         })
         .collect();
-    killed(bench, &points).await;
+    killed(bench, &points, false).await;
 }
 
-async fn killed(bench: Bench, points: &[Point]) {
+async fn killed(bench: Bench, points: &[Point], outage: bool) {
     let before = Before::of(&bench).await;
-    let counting = Counting::start(&[&bench.a, &bench.b]).await;
-    bench.consents("failover", &CONSENTS, &[]);
+    let counting = if outage {
+        super::ready(&bench).await;
+        bench.region_down();
+        bench.consents("failover", &CONSENTS, &OVERRIDES);
+        Counting::start(&[&bench.b]).await
+    } else {
+        bench.consents("failover", &CONSENTS, &[]);
+        Counting::start(&[&bench.a, &bench.b]).await
+    };
     let mut run: Option<String> = None;
     let mut kills = 0;
     for point in points {
@@ -92,5 +104,9 @@ async fn killed(bench: Bench, points: &[Point]) {
     super::has(&told, "DONE, serves again");
     failed_over(&bench, &before, &run).await;
     told_once(&bench, &run, 2);
-    fenced(&bench, &before, &run, &counting).await;
+    if outage {
+        once(&bench, &before, &run, &counting, &[&bench.b]);
+    } else {
+        fenced(&bench, &before, &run, &counting).await;
+    }
 }

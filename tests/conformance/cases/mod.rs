@@ -31,7 +31,7 @@ macro_rules! case {
     };
 }
 
-pub static CASES: [Case; 12] = [
+pub static CASES: [Case; 13] = [
     case!("status", "a healthy pair is LIVE and READY, as text and as JSON", false, healthy::status),
     case!("plan", "a plan shows every request and sends none", false, healthy::plan),
     case!("line-cut", "our line is cut, the primary lives: nobody may promote", true, line::cut),
@@ -47,6 +47,7 @@ pub static CASES: [Case; 12] = [
     case!("kill-at-start", "kill -9 right after each StepStarted", true, crash::at_start),
     case!("kill-in-effect", "kill -9 a moment later, in the effect", true, crash::in_effect),
     case!("kill-after-effect", "kill -9 after each effect, before its proof", true, crash::after_effect),
+    case!("kill-in-outage", "kill -9 right after each StepStarted, with A down", true, crash::in_outage),
     case!("swapped", "swapped contexts or database URLs are refused", true, swapped::refused),
     case!("undo", "undo puts back what was", true, undo::restores),
 ];
