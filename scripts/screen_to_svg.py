@@ -11,6 +11,7 @@ text, stretched to the width of their cells.
 import re
 import sys
 import unicodedata
+from collections import Counter
 from html import escape
 
 CELL_W, CELL_H, FONT, PAD, ROUND = 8.4, 18, 14, 14, 8
@@ -149,20 +150,26 @@ def line_shape(x, y, sign, colour, width):
 
 
 def draw(rows, title):
+    # The page is of the colour that most of the screen has, so that its margin is no frame.
+    cells_by_colour = Counter()
+    for row in rows:
+        for _, width, _, look in row:
+            cells_by_colour[look[1]] += width
+    page = cells_by_colour.most_common(1)[0][0] if cells_by_colour else BACKGROUND
     columns = max((row[-1][0] + row[-1][1] for row in rows if row), default=1)
     width, height = columns * CELL_W + 2 * PAD, len(rows) * CELL_H + 2 * PAD
     out = [
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" role="img" aria-label="%s">'
         % (number(width), number(height), escape(title)),
         "<title>%s</title>" % escape(title),
-        '<rect width="100%%" height="100%%" rx="%d" fill="%s"/>' % (ROUND, BACKGROUND),
+        '<rect width="100%%" height="100%%" rx="%d" fill="%s"/>' % (ROUND, page),
         '<g transform="translate(%d %d)" fill="none" font-size="%d" style="white-space:pre" xml:space="preserve" '
         'font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono,monospace">' % (PAD, PAD, FONT),
     ]
     for index, row in enumerate(rows):
         y = index * CELL_H
         for column, cells_wide, _, bg in runs(row, lambda sign, look: look[1]):
-            if bg != BACKGROUND:
+            if bg != page:
                 out.append('<rect x="%s" y="%s" width="%s" height="%s" fill="%s"/>' % (
                     number(column * CELL_W), y, number(cells_wide * CELL_W + 0.2), CELL_H + 0.2, bg))
         for column, cells_wide, signs, (shape, fg, on) in runs(row, shape_of):
