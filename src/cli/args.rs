@@ -100,7 +100,7 @@ pub enum Command {
         #[arg(default_value = "region-outage")]
         scenario: String,
     },
-    /// Playbooks: list, check, plan, run, resume, undo.
+    /// Playbooks: list, check, plan, run, resume, abort, undo.
     #[command(subcommand)]
     Playbook(PlaybookCommand),
     /// Journals of runs.
@@ -141,11 +141,11 @@ pub enum PlaybookCommand {
         /// Name of the playbook.
         name: String,
     },
-    /// Run a playbook.
+    /// Run a playbook on consents from a file. With a person, the console asks for each.
     Run {
         /// Name of the playbook.
         name: String,
-        /// Consents and overrides, for a run without a person at the keyboard.
+        /// Consents and overrides; nobody is asked. What is not in it leaves the run open, exit code 4.
         #[arg(long, value_name = "FILE")]
         consent: Option<PathBuf>,
     },
@@ -153,7 +153,7 @@ pub enum PlaybookCommand {
     Resume {
         /// The run; a unique beginning is enough.
         run: String,
-        /// Consents and overrides, for a run without a person at the keyboard.
+        /// Consents and overrides; nobody is asked. What is not in it leaves the run open, exit code 4.
         #[arg(long, value_name = "FILE")]
         consent: Option<PathBuf>,
     },

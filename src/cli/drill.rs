@@ -68,7 +68,9 @@ fn named(name: &str) -> Result<Scenario, Problem> {
     match SCENARIOS.iter().find(|(known, _)| *known == name) {
         Some((file, text)) => read(file, text),
         None => {
-            let problem = Problem::new("drill", format!("no scenario is called \"{name}\"")).about(name);
+            let known = SCENARIOS.map(|(known, _)| known).join(", ");
+            let problem =
+                Problem::new("drill", format!("no scenario is called \"{name}\"; there is {known}")).about(name);
             Err(problem.among(SCENARIOS.iter().map(|(known, _)| *known)))
         }
     }

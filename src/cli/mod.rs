@@ -19,7 +19,7 @@ use crate::domain::problem::Problem;
 use crate::session::setup::{Access, Setup};
 use crate::settings;
 use args::{Args, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use color_eyre::eyre::{Result, WrapErr};
 use std::io::Write;
 use std::process::ExitCode;
@@ -37,6 +37,12 @@ pub fn main() -> ExitCode {
             Exit::Failed.into()
         }
     }
+}
+
+/// The grammar of the command line, for whoever checks commands without running them.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    Args::command()
 }
 
 fn run(args: &Args) -> Result<Exit> {

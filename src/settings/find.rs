@@ -51,8 +51,10 @@ pub(super) fn file(config: Option<&Path>, env: &Environment<'_>) -> Result<PathB
     }
     let looked: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
     let message = format!(
-        "no configuration found; looked at {}. Name one with --config or LEEWARD_CONFIG, or write one with `leeward config init`",
-        looked.join(" and ")
+        "no configuration found; looked at {}. Name one with --config or LEEWARD_CONFIG, or write one: \
+         leeward config init > {}",
+        looked.join(" and "),
+        looked.first().map_or("config.toml", String::as_str)
     );
     Err(Problem::new("configuration", message))
 }

@@ -1,4 +1,4 @@
-//! `leeward playbook run` and `resume` without the console: consents come from a file, or from the terminal.
+//! `leeward playbook run` and `resume` without the console: consents come from a file, and nobody is asked.
 
 use super::refused;
 use crate::cli::{Exit, refuse, say, say_error};

@@ -164,7 +164,7 @@ impl Scene<'_> {
 }
 
 /// Every word of `do`.
-const WORDS: [&str; 13] = [
+pub const WORDS: [&str; 13] = [
     "lock.acquire",
     "check",
     "crons.suspend",
