@@ -39,6 +39,7 @@ pub fn declared(sim: &Sim, playbook: Playbook) -> Declared {
         simulated: false,
         failing_since: sim.fleet.failing_since(Side::A),
         before: Before {
+            who: None,
             crons_active: active.collect(),
             crons_at: from.crons.as_of(),
             replicas: from.controllers.as_ref().map(|known| known.value.wanted()),
