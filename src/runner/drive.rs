@@ -222,7 +222,7 @@ impl<W: World> Driver<W> {
     async fn obey(&mut self, order: Order) -> Result<bool, DriveError> {
         let leaving = matches!(order, Order::Detach | Order::Abort { .. });
         let result = match order {
-            Order::Start { consent } => self.start_ordered(consent).await,
+            Order::Start { step, consent } => self.start_ordered(step.as_deref(), consent).await,
             Order::Override { gate, reason, break_glass } => self.go_on_against(&gate, &reason, break_glass).await,
             Order::Leave => self.leave_out().await,
             Order::Undo { step, consent } => self.undo(&step, &consent).await,
@@ -248,12 +248,15 @@ impl<W: World> Driver<W> {
         }
     }
 
-    async fn start_ordered(&mut self, agreement: Option<Agreement>) -> Result<(), OrderError> {
+    async fn start_ordered(&mut self, shown: Option<&str>, agreement: Option<Agreement>) -> Result<(), OrderError> {
         let proposal = self.proposal();
         let (Next::Start { effects, tier, .. } | Next::Again { effects, tier, .. }) = &proposal.next else {
             return Err(OrderError::Text("there is nothing to start now".to_owned()));
         };
         let id = self.current_step(&proposal)?;
+        if shown.is_some_and(|shown| shown != id) {
+            return Err(OrderError::Text(format!("the run has moved on to {id}: look again")));
+        }
         let consent = self.consent(*tier, effects, agreement.as_ref())?;
         self.start(&id, proposal, consent).await.map_err(Into::into)
     }

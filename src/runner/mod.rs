@@ -37,6 +37,8 @@ pub trait World: Send + Sync + 'static {
 pub enum Order {
     /// Start the current step, or try it again.
     Start {
+        /// The step that was on the screen. None: whichever is current, for who answers a proposal at once.
+        step: Option<String>,
         /// The consent, where the step asks for one.
         consent: Option<Agreement>,
     },

@@ -312,7 +312,7 @@ impl Bench {
         }
         let Some(proposal) = self.proposal.clone() else { return };
         let order = match &proposal.next {
-            Next::Start { .. } | Next::Again { .. } => Order::Start { consent: Some(self.agreement()) },
+            Next::Start { .. } | Next::Again { .. } => Order::Start { step: None, consent: Some(self.agreement()) },
             Next::Held | Next::Unprovable { .. } => match proposal.held_by() {
                 Some(line) if line.override_by != OverrideBy::Nobody => Order::Override {
                     gate: line.finding.gate.clone(),
@@ -389,7 +389,7 @@ async fn an_unreachable_target_is_tried_once_with_all_requests_at_once_and_a_sho
     let told = bench.world.sent().len();
     // Both requests are on their way before either is answered, or neither ever is.
     *bench.world.together.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
-    bench.order(Order::Start { consent: Some(bench.agreement()) }).await;
+    bench.order(Order::Start { step: None, consent: Some(bench.agreement()) }).await;
     bench.looks(10).await;
     let tries = bench.world.sent().split_off(told);
     assert_eq!(tries.len(), 2, "tried once, and not again by itself");

@@ -39,7 +39,7 @@ pub fn answer(run: &Run, proposal: &Proposal, consents: &Consents, retries: u32)
             Answer::Person(format!("{} was tried {} times: {reason}", step.id, proposal.attempt - 1))
         }
         // A step without a consent is tried again without one; only that it happens takes an order.
-        Next::Again { tier: Tier::None, .. } => Answer::Order(Order::Start { consent: None }),
+        Next::Again { tier: Tier::None, .. } => Answer::Order(Order::Start { step: None, consent: None }),
         Next::Again { .. } => start(&step.id, proposal, consents),
         Next::Impossible(why) => Answer::Person(format!("{}: {why}", step.id)),
         _ => Answer::Wait,
@@ -57,7 +57,7 @@ fn start(step: &str, proposal: &Proposal, consents: &Consents) -> Answer {
     if let Some(pinned) = consent.effect.as_ref().filter(|pinned| !shown.0.starts_with(pinned.as_str())) {
         return Answer::Person(format!("{step} would send {}, the consent is for {pinned}", shown.short()));
     }
-    Answer::Order(Order::Start { consent: Some(Agreement { shown, typed: consent.region.clone() }) })
+    Answer::Order(Order::Start { step: None, consent: Some(Agreement { shown, typed: consent.region.clone() }) })
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
         assert!(matches!(again("catch-up", Tier::None, Vec::new(), 2), Answer::Wait));
         for (step, effects, attempt) in [("catch-up", Vec::new(), 3), ("notify", notify(), 2)] {
             let told = again(step, Tier::None, effects, attempt);
-            assert!(matches!(told, Answer::Order(Order::Start { consent: None })), "{step} {told:?}");
+            assert!(matches!(told, Answer::Order(Order::Start { step: None, consent: None })), "{step} {told:?}");
         }
         assert!(matches!(again("catch-up", Tier::None, Vec::new(), 4), Answer::Person(_)));
         assert!(matches!(again("suspend-crons", Tier::Confirm, notify(), 2), Answer::Person(_)));

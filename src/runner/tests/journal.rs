@@ -29,7 +29,7 @@ async fn when_a_record_can_not_be_written_nothing_is_performed() {
     let (mut bench, disk) = sealable(healthy_pair());
     bench.looks(3).await;
     fcntl_add_seals(&disk, SealFlags::GROW).unwrap();
-    bench.order(Order::Start { consent: Some(bench.agreement()) }).await;
+    bench.order(Order::Start { step: None, consent: Some(bench.agreement()) }).await;
     let ended = (&mut bench.task).await.unwrap();
     assert!(matches!(ended, Err(DriveError::Journal(JournalError::Io { .. }))), "{ended:?}");
     bench.look().await;

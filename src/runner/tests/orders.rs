@@ -3,17 +3,19 @@
 use super::*;
 
 fn agree(shown: EffectHash, typed: Option<&str>) -> Order {
-    Order::Start { consent: Some(Agreement { shown, typed: typed.map(str::to_owned) }) }
+    Order::Start { step: None, consent: Some(Agreement { shown, typed: typed.map(str::to_owned) }) }
 }
 
 #[tokio::test]
 async fn a_consent_to_something_else_or_none_or_a_wrong_name_starts_nothing() {
     let mut bench = Bench::new(healthy_pair());
     bench.looks(3).await;
-    bench.order(Order::Start { consent: None }).await;
+    bench.order(Order::Start { step: Some("promote".to_owned()), consent: Some(bench.agreement()) }).await;
+    bench.order(Order::Start { step: None, consent: None }).await;
     bench.order(agree(EffectHash("0".repeat(64)), None)).await;
-    assert_eq!(bench.refused.len(), 2, "{:?}", bench.refused);
-    assert!(bench.refused[0].contains("asks for a consent") && bench.refused[1].contains("has changed since"));
+    assert_eq!(bench.refused.len(), 3, "{:?}", bench.refused);
+    assert!(bench.refused[0].contains("moved on to declare"), "{:?}", bench.refused);
+    assert!(bench.refused[1].contains("asks for a consent") && bench.refused[2].contains("has changed since"));
     assert_eq!((bench.records().len(), bench.world.sent().len()), (1, 0));
     // The promotion asks for the region's name.
     bench.until("promote").await;
@@ -22,8 +24,8 @@ async fn a_consent_to_something_else_or_none_or_a_wrong_name_starts_nothing() {
     for typed in [None, Some(""), Some("us-central1"), Some("us-east1 ")] {
         bench.order(agree(shown.clone(), typed)).await;
     }
-    assert_eq!(bench.refused.len(), 6, "{:?}", bench.refused);
-    assert!(bench.refused[5].contains("\"us-east1 \" is not \"us-east1\""), "{:?}", bench.refused[5]);
+    assert_eq!(bench.refused.len(), 7, "{:?}", bench.refused);
+    assert!(bench.refused[6].contains("\"us-east1 \" is not \"us-east1\""), "{:?}", bench.refused[6]);
     assert_eq!(bench.world.sent().len(), sent);
     assert_eq!(state(&bench.run(), "promote"), StepState::Waiting);
     bench.order(agree(shown, Some("us-east1"))).await;
@@ -75,7 +77,7 @@ async fn without_the_lock_nothing_is_sent() {
     bench.until("suspend-crons").await;
     let sent = bench.world.sent().len();
     *bench.world.lock.lock().unwrap() = Err("it is eve's now".to_owned());
-    bench.order(Order::Start { consent: Some(bench.agreement()) }).await;
+    bench.order(Order::Start { step: None, consent: Some(bench.agreement()) }).await;
     assert_eq!(bench.world.sent().len(), sent);
     let run = bench.run();
     assert_eq!(
@@ -91,7 +93,7 @@ async fn a_lock_that_never_answers_is_not_certain_and_does_not_hold_the_run() {
     bench.until("fence-controllers").await;
     let sent = bench.world.sent().len();
     *bench.world.lock_hangs.lock().unwrap() = true;
-    bench.orders.send(Order::Start { consent: Some(bench.agreement()) }).await.unwrap();
+    bench.orders.send(Order::Start { step: None, consent: Some(bench.agreement()) }).await.unwrap();
     while matches!(state(&bench.run(), "fence-controllers"), StepState::Waiting | StepState::Started) {
         tokio::time::sleep(Duration::from_millis(100)).await;
         bench.look().await;

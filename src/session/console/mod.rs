@@ -297,9 +297,9 @@ impl Console {
                 let driving = run::resume(&self.setup, self.snapshot(), &run);
                 self.drive(driving);
             }
-            Command::Start { consent, .. } => {
+            Command::Start { step, consent } => {
                 let consent = consent.map(|given| Agreement { shown: given.shown, typed: given.typed });
-                self.order(Order::Start { consent });
+                self.order(Order::Start { step: Some(step), consent });
             }
             Command::Override { gate, reason, break_glass } => {
                 self.order(Order::Override { gate, reason, break_glass })
