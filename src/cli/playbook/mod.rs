@@ -67,7 +67,9 @@ fn named(name: &str) -> Result<Result<Playbook, Problem>> {
     match all.iter().find(|playbook| playbook.name == name) {
         Some(playbook) => Ok(Ok(playbook.clone())),
         None => {
-            let problem = Problem::new("playbook", format!("no playbook is called \"{name}\"; see leeward playbook list")).about(name);
+            let problem =
+                Problem::new("playbook", format!("no playbook is called \"{name}\"; see leeward playbook list"))
+                    .about(name);
             Ok(Err(problem.among(all.iter().map(|playbook| playbook.name.as_str()))))
         }
     }
