@@ -4,6 +4,7 @@
 use super::args::Args;
 use super::console::{self, has_terminal};
 use super::playbook::run::walk;
+use super::sandbox::postgres_bindir;
 use super::{Exit, refuse, say, say_error};
 use crate::domain::fleet::Fleet;
 use crate::domain::freshness::Source;
@@ -51,7 +52,8 @@ pub async fn run(args: &Args, name: &str) -> Result<Exit> {
 async fn drill(args: &Args, scenario: &Scenario) -> Result<Exit> {
     say_error(&format!("drill: {} (simulated; nothing outside this machine is touched)", scenario.title));
     let began = Instant::now();
-    let sandbox = Sandbox::start(SandboxOptions { postgres_bindir: None, runs: scenario.runs }).await?;
+    let sandbox =
+        Sandbox::start(SandboxOptions { postgres_bindir: postgres_bindir(args), runs: scenario.runs }).await?;
     say_error(&format!("sandbox up in {}", fine(began.elapsed())));
     if has_terminal() {
         let (tell, announcements) = mpsc::channel(ANNOUNCEMENTS_MAX);

@@ -66,7 +66,7 @@ async fn dispatch(args: &Args) -> Result<Exit> {
             Err(problems) => Ok(refuse(&problems)),
         },
         #[cfg(feature = "sandbox")]
-        Some(Command::Sandbox) => sandbox::run().await,
+        Some(Command::Sandbox) => sandbox::run(args).await,
         #[cfg(feature = "sandbox")]
         Some(Command::Drill { scenario }) => drill::run(args, scenario).await,
         Some(Command::Config(command)) => config::run(args, command),

@@ -1,22 +1,25 @@
 //! `leeward sandbox`: the simulated regions alone.
 
+use super::args::Args;
 use super::{Exit, say, say_error};
 use crate::domain::problem::nearest;
 use crate::domain::region::Side;
 use crate::sandbox::fault::FAULTS;
 use crate::sandbox::{REGIONS, Sandbox, SandboxOptions};
+use crate::settings;
 use color_eyre::eyre::{Result, WrapErr};
+use std::path::PathBuf;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs in flight at the start.
 const RUNS: usize = 40;
 
-pub async fn run() -> Result<Exit> {
+pub async fn run(args: &Args) -> Result<Exit> {
     let mut terminate = signal(SignalKind::terminate()).wrap_err("signals")?;
     let mut hang_up = signal(SignalKind::hangup()).wrap_err("signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).wrap_err("signals")?;
-    let sandbox = Sandbox::start(SandboxOptions { postgres_bindir: None, runs: RUNS }).await?;
+    let sandbox = Sandbox::start(SandboxOptions { postgres_bindir: postgres_bindir(args), runs: RUNS }).await?;
     tell(&sandbox);
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut reading = true;
@@ -33,6 +36,13 @@ pub async fn run() -> Result<Exit> {
             },
         }
     }
+}
+
+/// Where the configuration says that PostgreSQL's programs are. The sandbox needs no configuration, so one that is absent or
+/// wrong is not its business.
+pub(super) fn postgres_bindir(args: &Args) -> Option<PathBuf> {
+    let loaded = settings::load(args.config.as_deref(), &args.set, &settings::process_environment).ok()?;
+    loaded.settings.postgres_bindir
 }
 
 fn tell(sandbox: &Sandbox) {
