@@ -187,6 +187,12 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// `1 run`, `2 runs`.
+#[must_use]
+pub fn many(number: usize, one: &str, more: &str) -> String {
+    format!("{} {}", count(number as u64), if number == 1 { one } else { more })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use crate::domain::fleet::replication::Following;
 use crate::domain::freshness::Source;
 use crate::domain::region::Side;
 use crate::domain::since;
-use crate::domain::units::age;
+use crate::domain::units::{age, many};
 use std::time::Duration;
 
 pub fn following(q: &Question<'_>) -> Answer {
@@ -119,7 +119,7 @@ pub fn standby_quiet(q: &Question<'_>) -> Answer {
     if let Some(crons) = crons {
         let active = crons.rows().values().filter(|cron| !cron.suspended).count();
         if active > 0 {
-            acts.push(format!("{active} active crons"));
+            acts.push(many(active, "active cron", "active crons"));
         }
     }
     if acts.is_empty() && !seen {

@@ -4,7 +4,7 @@ use super::{Answer, Question, Verdict};
 use crate::domain::database::Receiver;
 use crate::domain::fleet::region::{Pulse, Region, Stopped};
 use crate::domain::freshness::{ErrorKind, Freshness, Source, SourceError};
-use crate::domain::units::age;
+use crate::domain::units::{age, many};
 use crate::domain::{Timestamp, since};
 use std::time::Duration;
 
@@ -182,7 +182,7 @@ fn crons(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
         None => (Verdict::Unknown, "crons unknown".to_owned(), STEP),
         Some(table) => match table.rows().values().filter(|cron| !cron.suspended).count() {
             0 => (Verdict::Pass, "crons suspended".to_owned(), STEP),
-            n => (Verdict::Block, format!("{n} crons active"), STEP),
+            n => (Verdict::Block, format!("{} active", many(n, "cron", "crons")), STEP),
         },
     }
 }
@@ -235,13 +235,18 @@ pub fn crons_known(q: &Question<'_>) -> Answer {
     let region = q.fleet.region(q.direction.from);
     let active = region.crons.rows().values().filter(|cron| !cron.suspended).count();
     match (region.table_freshness(&region.crons, q.fleet.now), region.crons.as_of()) {
-        (freshness, _) if freshness.usable() => Answer::pass(format!("{active} crons active in {}", region.name)),
+        (freshness, _) if freshness.usable() => {
+            Answer::pass(format!("{} active in {}", many(active, "cron", "crons"), region.name))
+        }
         (Freshness::Blind, _) | (_, None) => {
             Answer::unknown(format!("which crons were active in {} was never seen", region.name))
                 .lift("after the failover, resume crons by hand")
         }
-        (_, Some(at)) => {
-            Answer::warn(format!("{active} crons were active in {} {} ago", region.name, age(since(at, q.fleet.now))))
-        }
+        (_, Some(at)) => Answer::warn(format!(
+            "{} active in {} {} ago",
+            many(active, "cron was", "crons were"),
+            region.name,
+            age(since(at, q.fleet.now))
+        )),
     }
 }

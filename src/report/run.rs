@@ -1,7 +1,7 @@
 //! A run as lines of text: its steps, its requests, its end. From the run alone, so that it says the same years later.
 
 use crate::domain::Timestamp;
-use crate::domain::units::{clock, count};
+use crate::domain::units::{clock, count, many};
 use crate::playbook::figures::Figures;
 use crate::playbook::file::Purpose;
 use crate::playbook::record::{End, Event, Note, Record};
@@ -61,8 +61,11 @@ fn event_words(event: &Event, run: &Run) -> String {
             format!("run {} declared: {} {} → {}", d.run, d.playbook.name, run.from_name(), run.to_name())
         }
         Event::StepStarted(start) => {
-            let sends =
-                if start.effects.is_empty() { String::new() } else { format!(", {} requests", start.effects.len()) };
+            let sends = if start.effects.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", many(start.effects.len(), "request", "requests"))
+            };
             let unreachable =
                 start.unreachable.as_ref().map(|why| format!("; one short try: {why}")).unwrap_or_default();
             format!("{}: started, attempt {}{sends}{unreachable}", start.step, start.attempt)
@@ -71,7 +74,11 @@ fn event_words(event: &Event, run: &Run) -> String {
         Event::StepDone { step, evidence, note } => {
             let words = evidence.iter().map(|e| e.text.as_str()).collect::<Vec<_>>().join("; ");
             let note = note.as_ref().map(|n| note_words(n)).unwrap_or_default();
-            format!("{step}: done. {words}{note}")
+            if words.is_empty() && note.is_empty() {
+                format!("{step}: done")
+            } else {
+                format!("{step}: done. {words}{note}")
+            }
         }
         Event::StepUnproven { step, reason, gate } => {
             let by = gate.as_ref().map(|gate| format!(" (override of {gate})")).unwrap_or_default();
@@ -86,7 +93,9 @@ fn event_words(event: &Event, run: &Run) -> String {
         }
         Event::Detached => "driver left in good order".to_owned(),
         Event::Resumed => "taken up again".to_owned(),
-        Event::UndoStarted { step, effects, .. } => format!("{step}: undo started, {} requests", effects.len()),
+        Event::UndoStarted { step, effects, .. } => {
+            format!("{step}: undo started, {}", many(effects.len(), "request", "requests"))
+        }
         Event::UndoEffectEnded { step, index, outcome } => format!("{step}: undo {}: {}", index + 1, outcome.text()),
         Event::StepUndone { step } => format!("{step}: undone"),
         Event::LossMeasured { loss, rows } => {
@@ -100,13 +109,15 @@ fn event_words(event: &Event, run: &Run) -> String {
 
 fn note_words(note: &Note) -> String {
     match note {
-        Note::Inventory { at, runs } => format!(" [{} runs in flight as of {}]", runs.len(), time(*at)),
+        Note::Inventory { at, runs } => format!(" [{} in flight as of {}]", many(runs.len(), "run", "runs"), time(*at)),
         Note::Loss { loss, rows, .. } => {
             let rows = rows.map(|rows| format!(", {} archive rows", count(rows))).unwrap_or_default();
             format!(" [loses {}{rows}]", loss.words())
         }
-        Note::Crons { active, missing } if missing.is_empty() => format!(" [{} crons]", active.len()),
-        Note::Crons { active, missing } => format!(" [{} crons, {} missing]", active.len(), missing.len()),
+        Note::Crons { active, missing } if missing.is_empty() => format!(" [{}]", many(active.len(), "cron", "crons")),
+        Note::Crons { active, missing } => {
+            format!(" [{}, {} missing]", many(active.len(), "cron", "crons"), missing.len())
+        }
         Note::Dns { caches_new_by } => format!(" [caches new by {}]", time(*caches_new_by)),
     }
 }

@@ -144,11 +144,12 @@ fn runs(fleet: &Fleet, region: &Region) -> String {
     };
     let unarchived =
         if counts.unarchived > 0 { format!("  {} not archived", counts.unarchived) } else { String::new() };
-    let total = if table.remembered.is_some() { String::new() } else { format!("  of {}", count(counts.total as u64)) };
-    format!(
-        "running {}  pending {}  failed {}{total}{unarchived}{scope}{dated}",
-        counts.running, counts.pending, counts.failed
-    )
+    // Notes are of unfinished runs alone: of the others nothing is known.
+    let finished = match table.remembered {
+        Some(_) => String::new(),
+        None => format!("  failed {}  of {}", counts.failed, count(counts.total as u64)),
+    };
+    format!("running {}  pending {}{finished}{unarchived}{scope}{dated}", counts.running, counts.pending)
 }
 
 fn crons(fleet: &Fleet, region: &Region) -> String {

@@ -75,6 +75,8 @@ fn region(fleet: &Fleet, region: &Region) -> Value {
     let now = fleet.now;
     let unfinished = |phase| region.runs.rows().values().filter(|run| run.phase == phase).count();
     let counts = region.run_counts();
+    // Notes are of unfinished runs alone: of the others nothing is known.
+    let noted = region.runs.remembered.is_some();
     let active = region.crons.rows().values().filter(|cron| !cron.suspended).count();
     json!({
         "role": region.role(now),
@@ -91,8 +93,9 @@ fn region(fleet: &Fleet, region: &Region) -> Value {
             "as_of": as_of(region.nodes.as_of(), region.nodes.remembered.is_some(), now),
         }) } else { Value::Null },
         "runs": if region.runs.known() { json!({
-            "total": counts.total, "new": unfinished(UNFINISHED[0]), "pending": unfinished(UNFINISHED[1]),
-            "running": unfinished(UNFINISHED[2]), "failed": counts.failed, "unarchived": counts.unarchived,
+            "total": (!noted).then_some(counts.total), "new": unfinished(UNFINISHED[0]), "pending": unfinished(UNFINISHED[1]),
+            "running": unfinished(UNFINISHED[2]), "failed": (!noted).then_some(counts.failed),
+            "unarchived": (!noted).then_some(counts.unarchived),
             "as_of": as_of(region.runs.as_of(), region.runs.remembered.is_some(), now),
         }) } else { Value::Null },
         "crons": if region.crons.known() { json!({

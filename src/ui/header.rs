@@ -197,7 +197,7 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         None => "all steps behind".to_owned(),
     };
     let whose = match state.turn() {
-        Turn::ReadOnly | Turn::NotOurs => format!("watched; {} drives", run.driver),
+        Turn::ReadOnly | Turn::NotOurs => format!("not driven here; last driven by {}", run.driver),
         Turn::Stands(_) => "STANDS STILL".to_owned(),
         Turn::Held(_) => "held".to_owned(),
         Turn::Start(_) | Turn::Accept(_) | Turn::Finish | Turn::Again(..) => "YOUR TURN".to_owned(),

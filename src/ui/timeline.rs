@@ -2,10 +2,11 @@
 
 use super::look::{Frame, Look};
 use crate::console::layout::Form;
-use crate::console::pages::words::{many, moment};
+use crate::console::pages::words::moment;
 use crate::console::row::{Piece, Row, Sign, Tone, pad};
 use crate::console::state::State;
 use crate::domain::fleet::happening::{Happening, Weight};
+use crate::domain::units::many;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

@@ -4,6 +4,7 @@ use super::refused;
 use crate::cli::{Exit, refuse, say, say_error};
 use crate::domain::problem::Problem;
 use crate::journal::Store;
+use crate::playbook::consent::Tier;
 use crate::playbook::consents::{Consents, read};
 use crate::playbook::file::Playbook;
 use crate::playbook::record::{Event, RunId};
@@ -34,6 +35,17 @@ pub async fn start(setup: &Setup, playbook: Playbook, consent: Option<&Path>) ->
         Ok(consents) => consents,
         Err(problem) => return Ok(refuse(&[problem])),
     };
+    // An open run that nobody can start keeps every other run out.
+    if let Some(first) =
+        playbook.steps.first().filter(|step| step.consent != Tier::None && consents.step(&step.id).is_none())
+    {
+        say_error(&format!(
+            "leeward: the first step, {}, asks for a consent, and there is none: nothing was declared",
+            first.id
+        ));
+        say_error("leeward: give consents in a file (--consent FILE, see docs/PLAYBOOKS.md), or run it in the console");
+        return Ok(Exit::NeedsPerson);
+    }
     let mut picture = Picture::start(setup);
     picture.settle(SETTLE).await;
     let driving = crate::session::run::start(setup, picture.fleet.clone(), playbook);

@@ -1,6 +1,6 @@
 //! Both databases side by side, line by line, and what lies between them.
 
-use super::words::{many, moment, tone};
+use super::words::{moment, tone};
 use crate::console::row::{Piece, Row, Sign, Tone, pad};
 use crate::console::state::State;
 use crate::domain::database::DatabaseSample;
@@ -9,6 +9,7 @@ use crate::domain::fleet::replication::{Following, message_age};
 use crate::domain::freshness::{Freshness, Source};
 use crate::domain::region::{PerSide, Role, Side};
 use crate::domain::since;
+use crate::domain::units::many;
 use crate::domain::units::{Bytes, age, count, fine};
 use std::time::Duration;
 

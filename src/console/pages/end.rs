@@ -1,9 +1,10 @@
 //! The end of a run: how long each part took, what was lost, what is still open.
 
 use super::step::Writer;
-use super::words::{many, moment};
+use super::words::moment;
 use crate::console::row::{Piece, Row, Sign, Tone};
 use crate::console::state::State;
+use crate::domain::units::many;
 use crate::domain::units::{age, clock};
 use crate::playbook::figures::Figures;
 use crate::playbook::record::End;

@@ -1,10 +1,11 @@
 //! A playbook before it is run: where it would lead, what it would cost, what holds it back, and its steps.
 
 use super::step::Writer;
-use super::words::{many, verdict};
+use super::words::verdict;
 use crate::console::row::{Row, Sign, Tone};
 use crate::console::state::State;
 use crate::domain::region::Direction;
+use crate::domain::units::many;
 use crate::domain::units::{age, clock};
 use crate::playbook::consent::Tier;
 use crate::playbook::file::{Playbook, Purpose};

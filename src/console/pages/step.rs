@@ -10,6 +10,7 @@ use crate::domain::units::{age, clock};
 use crate::gates::{OverrideBy, Verdict};
 use crate::playbook::consent::Tier;
 use crate::playbook::propose::{GateLine, Next};
+use crate::playbook::record::End;
 use crate::playbook::run::{StepRun, StepState};
 
 /// The steps, one row each: mark, number, id, and how it stands at the right.
@@ -101,6 +102,9 @@ pub(super) fn rows(state: &State, at: usize, columns: usize) -> (String, bool, V
             now(state, &mut page);
         }
     } else {
+        if let Some((End::Aborted, _, reason)) = &run.ended {
+            page.labelled("given up", reason, Tone::Bad);
+        }
         past(slot, &mut page);
     }
     page.labelled("why", &run.words(&step.why), Tone::Plain);
@@ -150,8 +154,8 @@ impl Writer {
         let room = self.columns.saturating_sub(SIGN + if right.is_empty() { 0 } else { right.len() + 2 });
         for (at, line) in wrap(text, room).into_iter().enumerate() {
             let row = match at {
-                0 => Row::new().say("  ").sign(sign, tone).add(format!(" {line}"), words).fill().dim(right),
-                _ => Row::new().add(format!("    {line}"), words),
+                0 => Row::new().say("  ").sign(sign, tone).say(" ").add(line, words).fill().dim(right),
+                _ => Row::new().say("    ").add(line, words),
             };
             self.rows.push(row);
         }
@@ -160,7 +164,7 @@ impl Writer {
     /// Words that wrap, set in.
     pub fn inset(&mut self, text: &str, tone: Tone) {
         for line in wrap(text, self.columns.saturating_sub(4)) {
-            self.rows.push(Row::new().add(format!("    {line}"), tone));
+            self.rows.push(Row::new().say("    ").add(line, tone));
         }
     }
 

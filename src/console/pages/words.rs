@@ -40,10 +40,3 @@ pub fn verdict(verdict: Verdict) -> (Sign, Tone) {
 pub fn tone(freshness: Freshness, remembered: bool) -> Tone {
     if remembered || !freshness.usable() { Tone::Old } else { Tone::Plain }
 }
-
-/// `1 run`, `2 runs`.
-#[must_use]
-pub fn many(count: usize, one: &str, more: &str) -> String {
-    let number = crate::domain::units::count(count as u64);
-    format!("{number} {}", if count == 1 { one } else { more })
-}

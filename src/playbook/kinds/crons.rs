@@ -6,6 +6,7 @@ use crate::domain::effect::{Effect, Outcome, Previous, Target};
 use crate::domain::freshness::Source;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::region::Side;
+use crate::domain::units::many;
 use crate::playbook::record::Note;
 use crate::playbook::run::Run;
 use std::collections::BTreeSet;
@@ -52,8 +53,11 @@ pub fn suspended(scene: &Scene<'_>, side: Side) -> Proof {
         return Proof::NotYet(format!("waiting for a fresh look at the crons of {}", scene.name(side)));
     }
     match table.rows().values().filter(|cron| !cron.suspended).count() {
-        0 => Proof::Proven(vec![scene.evidence(source, format!("{} crons, all suspended", table.rows().len()))], None),
-        n => Proof::NotYet(format!("{n} crons still active")),
+        0 => Proof::Proven(
+            vec![scene.evidence(source, format!("{}, all suspended", many(table.rows().len(), "cron", "crons")))],
+            None,
+        ),
+        n => Proof::NotYet(format!("{} still active", many(n, "cron", "crons"))),
     }
 }
 
@@ -104,11 +108,11 @@ pub fn activated(scene: &Scene<'_>) -> Proof {
         wanted.into_iter().partition(|key| table.get(key).is_some());
     let still = there.iter().filter(|key| table.get(key).is_some_and(|cron| cron.suspended)).count();
     if still > 0 {
-        return Proof::NotYet(format!("{still} crons still suspended"));
+        return Proof::NotYet(format!("{} still suspended", many(still, "cron", "crons")));
     }
     let words = match missing.len() {
-        0 => format!("{} crons active", there.len()),
-        n => format!("{} crons active, {n} are not in {}", there.len(), scene.name(to)),
+        0 => format!("{} active", many(there.len(), "cron", "crons")),
+        n => format!("{} active, {n} not in {}", many(there.len(), "cron", "crons"), scene.name(to)),
     };
     Proof::Proven(vec![scene.evidence(source, words)], Some(Box::new(Note::Crons { active: there, missing })))
 }

@@ -34,6 +34,6 @@ pub fn taken(scene: &Scene<'_>) -> Proof {
         })
         .collect();
     let age = crate::domain::units::age(crate::domain::since(at, scene.fleet.now));
-    let words = format!("{} runs in flight, as of {age} ago", runs.len());
+    let words = format!("{} in flight, as of {age} ago", crate::domain::units::many(runs.len(), "run", "runs"));
     Proof::Proven(vec![scene.evidence(Source::Kubernetes(from), words)], Some(Box::new(Note::Inventory { at, runs })))
 }

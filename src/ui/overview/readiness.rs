@@ -1,8 +1,9 @@
 //! What a failover now would need, lose and take.
 
-use crate::console::pages::words::{many, verdict};
+use crate::console::pages::words::verdict;
 use crate::console::row::{Row, Sign, Tone, cut, pad, width};
 use crate::console::state::State;
+use crate::domain::units::many;
 use crate::domain::units::{Bytes, age, clock};
 use crate::gates::readiness::State as Verdict;
 
