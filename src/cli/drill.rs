@@ -5,6 +5,7 @@ use super::args::Args;
 use super::console::{self, has_terminal};
 use super::playbook::run::walk;
 use super::sandbox::postgres_bindir;
+use super::signals::Signals;
 use super::{Exit, refuse, say, say_error};
 use crate::domain::fleet::Fleet;
 use crate::domain::freshness::Source;
@@ -21,7 +22,6 @@ use crate::session::picture::Picture;
 use crate::session::simulated::{happen, play, setup, words};
 use color_eyre::eyre::{Result, WrapErr, bail};
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// Longest wait for the sandbox's sources, and for an outage to be noticed.
@@ -38,31 +38,27 @@ pub async fn run(args: &Args, name: &str) -> Result<Exit> {
         Ok(scenario) => scenario,
         Err(problem) => return Ok(refuse(&[problem])),
     };
-    let mut terminate = signal(SignalKind::terminate()).wrap_err("signals")?;
-    let mut hang_up = signal(SignalKind::hangup()).wrap_err("signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).wrap_err("signals")?;
-    tokio::select! {
-        exit = drill(args, &scenario) => exit,
-        _ = terminate.recv(), if !has_terminal() => Ok(Exit::Failed),
-        _ = hang_up.recv(), if !has_terminal() => Ok(Exit::Failed),
-        _ = interrupt.recv(), if !has_terminal() => Ok(Exit::Failed),
+    let mut signals = Signals::all()?;
+    // Dropping the sandbox on the way out ends everything that it started.
+    let Some(sandbox) = signals.or(sandbox(args, &scenario)).await.transpose()? else { return Ok(Exit::Failed) };
+    if has_terminal() {
+        let (tell, announcements) = mpsc::channel(ANNOUNCEMENTS_MAX);
+        // The console leaves by itself on a signal, and in good order.
+        return tokio::select! {
+            exit = console::run(args, setup(&sandbox), announcements) => exit,
+            never = async { play(&sandbox, &scenario, tell).await; std::future::pending().await } => never,
+        };
     }
+    signals.or(walk_through(&sandbox, &scenario)).await.unwrap_or(Ok(Exit::Failed))
 }
 
-async fn drill(args: &Args, scenario: &Scenario) -> Result<Exit> {
+async fn sandbox(args: &Args, scenario: &Scenario) -> Result<Sandbox> {
     say_error(&format!("drill: {} (simulated; nothing outside this machine is touched)", scenario.title));
     let began = Instant::now();
     let sandbox =
         Sandbox::start(SandboxOptions { postgres_bindir: postgres_bindir(args), runs: scenario.runs }).await?;
     say_error(&format!("sandbox up in {}", fine(began.elapsed())));
-    if has_terminal() {
-        let (tell, announcements) = mpsc::channel(ANNOUNCEMENTS_MAX);
-        return tokio::select! {
-            exit = console::run(args, setup(&sandbox), announcements) => exit,
-            never = async { play(&sandbox, scenario, tell).await; std::future::pending().await } => never,
-        };
-    }
-    walk_through(&sandbox, scenario).await
+    Ok(sandbox)
 }
 
 /// The scenario of that name, or the nearest.

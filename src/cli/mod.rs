@@ -11,6 +11,7 @@ mod keys;
 mod playbook;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod signals;
 mod status;
 
 pub use exit::Exit;
@@ -22,8 +23,13 @@ use args::{Args, Command};
 use clap::{CommandFactory, Parser};
 use color_eyre::eyre::{Result, WrapErr};
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Longest wait for what still blocks when everything is done.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(500);
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
@@ -51,7 +57,12 @@ fn run(args: &Args) -> Result<Exit> {
         .enable_all()
         .build()
         .wrap_err("the runtime could not be started")?;
-    runtime.block_on(dispatch(args))
+    // A panic is held until the runtime is gone too: unwinding through it would wait for everything that still blocks.
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(dispatch(args))));
+    // Name look-ups and reads of the standard input block in threads of their own and can not be ended; without a limit
+    // a dead resolver, or a keyboard that nobody touches, would hold the process up.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 async fn dispatch(args: &Args) -> Result<Exit> {

@@ -1,33 +1,30 @@
 //! `leeward sandbox`: the simulated regions alone.
 
 use super::args::Args;
+use super::signals::Signals;
 use super::{Exit, say, say_error};
 use crate::domain::problem::nearest;
 use crate::domain::region::Side;
 use crate::sandbox::fault::FAULTS;
 use crate::sandbox::{REGIONS, Sandbox, SandboxOptions};
 use crate::settings;
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::Result;
 use std::path::PathBuf;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs in flight at the start.
 const RUNS: usize = 40;
 
 pub async fn run(args: &Args) -> Result<Exit> {
-    let mut terminate = signal(SignalKind::terminate()).wrap_err("signals")?;
-    let mut hang_up = signal(SignalKind::hangup()).wrap_err("signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).wrap_err("signals")?;
-    let sandbox = Sandbox::start(SandboxOptions { postgres_bindir: postgres_bindir(args), runs: RUNS }).await?;
+    let mut signals = Signals::all()?;
+    let starting = Sandbox::start(SandboxOptions { postgres_bindir: postgres_bindir(args), runs: RUNS });
+    let Some(sandbox) = signals.or(starting).await.transpose()? else { return Ok(Exit::Fine) };
     tell(&sandbox);
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut reading = true;
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(Exit::Fine),
-            _ = hang_up.recv() => return Ok(Exit::Fine),
-            _ = interrupt.recv() => return Ok(Exit::Fine),
+            () = signals.any() => return Ok(Exit::Fine),
             line = lines.next_line(), if reading => match line {
                 Ok(Some(line)) if line.trim() == "quit" => return Ok(Exit::Fine),
                 Ok(Some(line)) => order(&sandbox, &line).await,

@@ -154,6 +154,30 @@ impl Sandbox {
         &self.folder
     }
 
+    /// A region's API server: its objects, and how many requests it got.
+    #[must_use]
+    pub fn api(&self, side: Side) -> &ApiServer {
+        self.apis.get(side)
+    }
+
+    /// The databases.
+    #[must_use]
+    pub fn databases(&self) -> &Pair {
+        &self.pair
+    }
+
+    /// The name servers.
+    #[must_use]
+    pub fn dns(&self) -> &DnsServer {
+        &self.dns
+    }
+
+    /// The receiver of notifications.
+    #[must_use]
+    pub fn webhook(&self) -> &Webhook {
+        &self.webhook
+    }
+
     /// The kubeconfig with both regions' contexts.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {

@@ -3,7 +3,10 @@
 
 pub mod console;
 pub mod ladder;
+mod log;
 pub mod memory;
+#[cfg(debug_assertions)]
+mod mishap;
 pub mod picture;
 pub mod pod_metrics;
 pub mod run;

@@ -9,12 +9,16 @@ use crate::domain::fleet::Fleet;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// Observations on their way to the picture. A full queue makes watches wait, and so the servers; a thousand is half a
 /// second of the busiest pair that is planned for (1,000 changes a second in both regions together).
 const OBSERVATIONS_MAX: usize = 1024;
+
+/// Wait before an observer that panicked is started again: one that does so at once must not cost a whole core.
+const START_AGAIN: Duration = Duration::from_secs(1);
 
 /// The running observers, and what they can be told.
 pub struct Sources {
@@ -39,7 +43,8 @@ impl Sources {
             region(setup, side, &out, wanted.get(side), replicas.get(side), &hurry, &mut tasks);
         }
         if let Some(endpoints) = setup.endpoints.dns.clone() {
-            tasks.spawn(dns::observe(endpoints, setup.endpoints.intervals, out));
+            let intervals = setup.endpoints.intervals;
+            keep(&mut tasks, "names", move || dns::observe(endpoints.clone(), intervals, out.clone()));
         }
         Sources { observations, wanted, replicas, hurry, tasks }
     }
@@ -84,11 +89,17 @@ fn region(
     let endpoints = setup.endpoints.regions.get(side).clone();
     let intervals = setup.endpoints.intervals;
     let (monitor, operator) = (endpoints.database.clone(), endpoints.operator.clone());
-    tasks.spawn(postgres::observe(side, monitor, operator, intervals, out.clone(), hurry.subscribe()));
+    let (to, hurry) = (out.clone(), hurry.subscribe());
+    keep(tasks, "database", move || {
+        postgres::observe(side, monitor.clone(), operator.clone(), intervals, to.clone(), hurry.clone())
+    });
     let proxy: Arc<dyn prometheus::PodProxy> = Arc::new(PodMetrics::new(endpoints.clone(), intervals.timeout));
-    let metrics = endpoints.metrics.clone();
-    tasks.spawn(prometheus::observe(side, metrics, Some(proxy), intervals, out.clone(), replicas.subscribe()));
-    tasks.spawn(kubernetes::observe(Observe {
+    let (to, metrics, replicas) = (out.clone(), endpoints.metrics.clone(), replicas.subscribe());
+    keep(tasks, "metrics", move || {
+        let proxy = Some(Arc::clone(&proxy));
+        prometheus::observe(side, metrics.clone(), proxy, intervals, to.clone(), replicas.clone())
+    });
+    let observe = Observe {
         endpoints,
         side,
         environment: setup.policy.environment.clone(),
@@ -96,5 +107,67 @@ fn region(
         intervals,
         out: out.clone(),
         wanted: wanted.subscribe(),
-    }));
+    };
+    keep(tasks, "kubernetes", move || kubernetes::observe(observe.clone()));
+}
+
+/// Keeps an observer going. One that panics is a mistake in the program; its facts grow old on the screen until it is
+/// back, and nothing else ends with it.
+fn keep<F>(tasks: &mut JoinSet<()>, name: &'static str, observe: impl Fn() -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tasks.spawn(async move {
+        loop {
+            // A set of one, so that it ends with us.
+            let mut one = JoinSet::new();
+            one.spawn(observe());
+            match one.join_next().await {
+                Some(Err(error)) if error.is_panic() => {
+                    tracing::error!(observer = name, %error, "it is started again");
+                    tokio::time::sleep(START_AGAIN).await;
+                }
+                _ => return,
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn an_observer_that_panics_is_started_again_and_one_that_is_done_is_not() {
+        let (starts, (tell, mut told)) = (Arc::new(AtomicUsize::new(0)), mpsc::channel(1));
+        let mut tasks = JoinSet::new();
+        let count = Arc::clone(&starts);
+        keep(&mut tasks, "test", move || {
+            let (nth, tell) = (count.fetch_add(1, Ordering::SeqCst), tell.clone());
+            async move {
+                assert!(nth > 0, "a panic that is part of the test");
+                tell.send(nth).await.unwrap();
+            }
+        });
+        assert_eq!(told.recv().await, Some(1));
+        assert!(tasks.join_next().await.unwrap().is_ok() && tasks.is_empty());
+        assert_eq!(starts.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn an_observer_ends_with_its_set() {
+        let (tell, mut told) = mpsc::channel::<()>(1);
+        let mut tasks = JoinSet::new();
+        keep(&mut tasks, "test", move || {
+            let tell = tell.clone();
+            async move {
+                std::future::pending::<()>().await;
+                drop(tell);
+            }
+        });
+        tokio::task::yield_now().await;
+        tasks.shutdown().await;
+        assert_eq!(told.recv().await, None);
+    }
 }

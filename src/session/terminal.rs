@@ -14,15 +14,19 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Stdout, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Whether the terminal is in our modes now, for whoever has to leave them without owning the screen: a panic.
 static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Where standard error went before the screen was entered. Beside [`ENTERED`] for the same reason: what a panic has to
+/// say belongs on the operator's terminal, not in a log that nobody reads then.
+static STDERR: Mutex<Option<rustix::fd::OwnedFd>> = Mutex::new(None);
 
 /// Keys that wait. More than anyone types between two frames; what is over is a paste or a cat on the keyboard, and the
 /// reader then waits.
@@ -36,7 +40,7 @@ type Backend = CrosstermBackend<BufWriter<Stdout>>;
 /// The terminal in our modes. Dropping it leaves them.
 pub struct Screen {
     terminal: Terminal<Backend>,
-    stderr: Option<rustix::fd::OwnedFd>,
+    log: PathBuf,
 }
 
 impl Screen {
@@ -47,14 +51,15 @@ impl Screen {
     /// The terminal refuses.
     pub fn enter(log: &Path) -> io::Result<Screen> {
         crossterm::style::force_color_output(true);
-        let stderr = redirect_stderr(log).ok();
         let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(FRAME_BYTES, io::stdout())))?;
-        let mut screen = Screen { terminal, stderr };
+        let mut screen = Screen { terminal, log: log.to_owned() };
         screen.modes_on()?;
         Ok(screen)
     }
 
     fn modes_on(&mut self) -> io::Result<()> {
+        // Without a log, a line on standard error is a blemish that the next frame may heal; no reason to stay away.
+        let _ = redirect_stderr(&self.log);
         enable_raw_mode()?;
         ENTERED.store(true, Ordering::SeqCst);
         execute!(
@@ -76,12 +81,14 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// The next frame paints every cell.
+    /// The next frame paints every cell. By a resize to the same size, for ratatui's `clear` asks the terminal where its
+    /// cursor is: one that does not answer would hold the keys up for two seconds and then not be repainted at all.
     ///
     /// # Errors
     /// The terminal is gone.
     pub fn repaint(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// Columns and rows, asked of the terminal.
@@ -113,18 +120,26 @@ impl Screen {
         self.modes_on()?;
         self.repaint()
     }
+
+    /// Takes the terminal again after the process was stopped from outside and goes on (SIGCONT): whoever had it
+    /// meanwhile left it in modes of their own.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn retake(&mut self) -> io::Result<()> {
+        leave();
+        self.modes_on()?;
+        self.repaint()
+    }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
         leave();
-        if let Some(stderr) = &self.stderr {
-            let _ = rustix::stdio::dup2_stderr(stderr);
-        }
     }
 }
 
-/// Leaves our modes, if we are in them. Safe to call at any time, from any thread.
+/// Leaves our modes, if we are in them, and gives standard error back. Safe to call at any time, from any thread.
 pub fn leave() {
     if ENTERED.swap(false, Ordering::SeqCst) {
         let mut out = io::stdout();
@@ -138,16 +153,20 @@ pub fn leave() {
         );
         let _ = disable_raw_mode();
     }
+    if let Some(before) = STDERR.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let _ = rustix::stdio::dup2_stderr(&before);
+    }
 }
 
-fn redirect_stderr(log: &Path) -> io::Result<rustix::fd::OwnedFd> {
+fn redirect_stderr(log: &Path) -> io::Result<()> {
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let file = OpenOptions::new().create(true).append(true).open(log)?;
+    let file = super::log::open(log)?;
     let before = rustix::io::dup(rustix::stdio::stderr())?;
     rustix::stdio::dup2_stderr(&file)?;
-    Ok(before)
+    STDERR.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(before);
+    Ok(())
 }
 
 /// Standard base64 (RFC 4648) for OSC 52.
@@ -175,13 +194,36 @@ pub enum Input {
     Gone,
 }
 
+/// Longest wait for the reader to stop. It is woken, so this is for a terminal that is gone.
+const STOP_MAX: Duration = Duration::from_millis(300);
+
+/// Who reads the terminal.
+pub struct Listener {
+    /// What comes from it.
+    pub input: mpsc::Receiver<Input>,
+    /// Closed when the reader has read its last.
+    over: oneshot::Receiver<()>,
+}
+
+impl Listener {
+    /// Stops reading: what is typed from now on is for whoever has the terminal next.
+    pub async fn stop(mut self) {
+        self.input.close();
+        // The reader waits in a poll; a change of size wakes it, even to the same one.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH);
+        let _ = tokio::time::timeout(STOP_MAX, self.over).await;
+    }
+}
+
 /// Reads the terminal in a thread of its own. The thread is never joined: its reader cannot be trusted to return once
 /// the terminal is gone, and it ends with the process.
 #[must_use]
-pub fn listen() -> mpsc::Receiver<Input> {
+pub fn listen() -> Listener {
     let (tell, input) = mpsc::channel(INPUT_MAX);
+    let (reads, over) = oneshot::channel::<()>();
     let gone = tell.clone();
     std::thread::spawn(move || {
+        let _reads = reads;
         while !tell.is_closed() {
             match crossterm::event::poll(Duration::from_millis(250)) {
                 Ok(false) => {}
@@ -200,7 +242,7 @@ pub fn listen() -> mpsc::Receiver<Input> {
         watch_hang_up();
         let _ = gone.blocking_send(Input::Gone);
     });
-    input
+    Listener { input, over }
 }
 
 /// Returns when the terminal has hung up: then the other end of it will never be there again.

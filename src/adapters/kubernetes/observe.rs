@@ -64,6 +64,7 @@ pub struct Wanted {
 }
 
 /// What is observed and for whom.
+#[derive(Clone)]
 pub struct Observe {
     /// The region.
     pub endpoints: RegionEndpoints,

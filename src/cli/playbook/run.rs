@@ -1,6 +1,7 @@
 //! `leeward playbook run` and `resume` without the console: consents come from a file, and nobody is asked.
 
 use super::refused;
+use crate::cli::signals::Signals;
 use crate::cli::{Exit, refuse, say, say_error};
 use crate::domain::problem::Problem;
 use crate::journal::Store;
@@ -15,7 +16,7 @@ use crate::session::picture::{Ask, Picture};
 use crate::session::run::{Driving, RunError};
 use crate::session::setup::Setup;
 use crate::session::unattended::{Answer, answer};
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::{Result, WrapErr, bail};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -132,12 +133,20 @@ pub async fn walk(picture: &Picture, mut driving: Driving, consents: &Consents) 
         shown.from_name(),
         shown.to_name()
     ));
-    let missing = follow(&mut driving, &mut shown, consents).await;
+    let mut signals = Signals::but_hang_up()?;
+    let missing = signals.or(follow(&mut driving, &mut shown, consents)).await;
+    let missing = missing.unwrap_or_else(|| Some("it was interrupted".to_owned()));
     if missing.is_some() {
         let _ = driving.orders.send(Order::Detach).await;
     }
-    while let Some(news) = driving.news.recv().await {
-        tell(&news, &mut shown);
+    let rest = async {
+        while let Some(news) = driving.news.recv().await {
+            tell(&news, &mut shown);
+        }
+    };
+    // A request that was sent is waited for; whoever interrupts again does not want to wait.
+    if signals.or(rest).await.is_none() {
+        bail!("interrupted in the middle of a step; go on with leeward playbook resume {}", driving.run.declared.run);
     }
     let run = driving.task.await.wrap_err("the driver was lost")??;
     say("");

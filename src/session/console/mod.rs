@@ -12,7 +12,7 @@ use super::picture::{NOTES_EVERY, first};
 use super::run::{self, Driving};
 use super::setup::{Access, Setup};
 use super::sources::Sources;
-use super::terminal::{Input, Screen, listen};
+use super::terminal::{Input, Listener, Screen, listen};
 use crate::adapters::kubernetes::Wanted;
 use crate::console::keymap::Keymap;
 use crate::console::{self, Command, Event, RunNews, Setup as ConsoleSetup, Size, State, update};
@@ -63,12 +63,14 @@ struct Console {
     sources: Sources,
     notes: Notes,
     screen: Screen,
-    input: mpsc::Receiver<Input>,
+    listener: Listener,
     driving: Option<Driving>,
     snapshots: watch::Sender<Arc<Fleet>>,
     open: Option<(Side, ObjectKey)>,
     details: PerSide<Vec<ObjectKey>>,
     painted: Instant,
+    /// Columns and rows that the state was last told.
+    size: (u16, u16),
     dirty: bool,
     leaving: bool,
 }
@@ -85,6 +87,8 @@ pub async fn run(
     mut announcements: mpsc::Receiver<String>,
 ) -> io::Result<()> {
     let log = setup.state_dir.join(&setup.policy.environment).join("console.log");
+    // A log that cannot be written is no reason to stay blind on a bad night.
+    let _ = super::log::begin(&log);
     let mut signals = Signals::new()?;
     let mut console = Console::open(setup, looks, playbooks, &log)?;
     console.remember_runs();
@@ -92,38 +96,66 @@ pub async fn run(
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut note = tokio::time::interval(NOTES_EVERY);
     note.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    #[cfg(debug_assertions)]
+    let mut mishap = super::mishap::wanted();
     while !console.leaving {
         tokio::select! {
             biased;
-            input = console.input.recv() => console.take_input(input)?,
-            () = signals.any() => console.leaving = true,
+            input = console.listener.input.recv() => console.take_input(input),
+            signal = signals.any() => console.take_signal(signal),
             news = next_news(&mut console.driving) => console.take_news(news).await,
             Some(observation) = console.sources.observations.recv() => console.take_observations(observation),
             Some(text) = announcements.recv() => console.happen(Event::Notice { weight: Weight::Warn, text }),
             _ = tick.tick() => console.tick(),
             _ = note.tick() => console.note(),
         }
-        console.paint_if_due()?;
+        console.paint_if_due();
+        #[cfg(debug_assertions)]
+        if !console.dirty
+            && let Some(mishap) = mishap.take()
+        {
+            super::mishap::happen(mishap);
+        }
     }
     console.close().await;
     Ok(())
 }
 
-/// Signals that end the session in good order.
+/// What a signal means here.
+enum Told {
+    /// The session ends in good order.
+    Leave,
+    /// The process was stopped and goes on.
+    GoOn,
+}
+
+/// Signals that matter to the session. An interrupt from the keyboard is a key in raw mode; this is one that another
+/// process sends.
 struct Signals {
     hang_up: Signal,
     terminate: Signal,
+    interrupt: Signal,
+    go_on: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Signals> {
-        Ok(Signals { hang_up: signal(SignalKind::hangup())?, terminate: signal(SignalKind::terminate())? })
+        // SIGCONT has no name in `SignalKind`.
+        let go_on = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+        Ok(Signals {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            go_on: signal(go_on)?,
+        })
     }
 
-    async fn any(&mut self) {
+    async fn any(&mut self) -> Told {
         tokio::select! {
-            _ = self.hang_up.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => Told::Leave,
+            _ = self.terminate.recv() => Told::Leave,
+            _ = self.interrupt.recv() => Told::Leave,
+            _ = self.go_on.recv() => Told::GoOn,
         }
     }
 }
@@ -160,12 +192,13 @@ impl Console {
             sources,
             notes,
             screen,
-            input: listen(),
+            listener: listen(),
             driving: None,
             snapshots: watch::Sender::new(Arc::new(fleet)),
             open: None,
             details: PerSide::default(),
             painted: Instant::now(),
+            size: (columns, rows),
             dirty: true,
             leaving: false,
         })
@@ -192,25 +225,34 @@ impl Console {
         self.dirty = true;
     }
 
-    fn take_input(&mut self, input: Option<Input>) -> io::Result<()> {
+    fn take_signal(&mut self, told: Told) {
+        match told {
+            Told::Leave => self.leaving = true,
+            Told::GoOn => {
+                self.tolerate(Screen::retake);
+                self.happen(Event::FocusGained);
+            }
+        }
+    }
+
+    fn take_input(&mut self, input: Option<Input>) {
         let Some(Input::Event(event)) = input else {
             self.leaving = true;
-            return Ok(());
+            return;
         };
         match event {
             TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
                 if let Some(key) = keys::translate(key.code, key.modifiers) {
                     self.happen(Event::Tick(clock()));
                     self.happen(Event::Key(key));
-                    self.paint()?;
+                    self.paint();
                 }
             }
             TerminalEvent::Paste(text) => self.happen(Event::Paste(text)),
-            TerminalEvent::Resize(columns, rows) => self.happen(Event::Resize(Size { columns, rows })),
+            TerminalEvent::Resize(..) => self.measure(),
             TerminalEvent::FocusGained => self.happen(Event::FocusGained),
             _ => {}
         }
-        Ok(())
     }
 
     fn take_observations(&mut self, first: Observation) {
@@ -232,7 +274,20 @@ impl Console {
         }
     }
 
+    /// Tells the state the terminal's size. Asked of the terminal at every tick and not taken from events alone:
+    /// crossterm 0.29 drops a change of size that comes in the same moment as a key, and reads on without one while an
+    /// escape sequence is not whole.
+    fn measure(&mut self) {
+        if let Ok((columns, rows)) = self.screen.size()
+            && self.size != (columns, rows)
+        {
+            self.size = (columns, rows);
+            self.happen(Event::Resize(Size { columns, rows }));
+        }
+    }
+
     fn tick(&mut self) {
+        self.measure();
         self.happen(Event::Tick(clock()));
         self.publish();
         self.measure();
@@ -248,19 +303,27 @@ impl Console {
         });
     }
 
-    fn paint_if_due(&mut self) -> io::Result<()> {
-        if self.dirty && self.painted.elapsed() >= PAINT_EVERY { self.paint() } else { Ok(()) }
+    fn paint_if_due(&mut self) {
+        if self.dirty && self.painted.elapsed() >= PAINT_EVERY {
+            self.paint();
+        }
     }
 
-    fn paint(&mut self) -> io::Result<()> {
+    /// A terminal that takes no frame is gone. The session then ends as it does on a hang-up, and not at once: a run is
+    /// still to be left in good order.
+    fn paint(&mut self) {
         let (state, looks) = (&self.state, &self.looks);
-        self.screen.paint(|frame| {
+        let painted = self.screen.paint(|frame| {
             crate::ui::draw(frame, state, &looks.theme, looks.ladder.level, looks.ladder.glyphs);
-        })?;
+        });
+        if let Err(error) = painted {
+            tracing::warn!("terminal: {error}");
+            self.leaving = true;
+            return;
+        }
         self.painted = Instant::now();
         self.happen(Event::Painted);
         self.dirty = false;
-        Ok(())
     }
 
     fn obey(&mut self, command: Command) {
@@ -272,7 +335,7 @@ impl Console {
                 // What was typed meanwhile was meant for the shell.
                 let _ = update(&mut self.state, Event::FocusGained);
             }
-            Command::DiscardInput => while self.input.try_recv().is_ok() {},
+            Command::DiscardInput => while self.listener.input.try_recv().is_ok() {},
             Command::Copy(text) => self.tolerate(|screen| screen.copy(&text)),
             Command::OpenRun { side, key } => {
                 self.state.fleet.open_run = Some((side, key.clone(), None));
@@ -335,7 +398,8 @@ impl Console {
     /// Leaves in good order: the run is detached and can be resumed, notes are written, connections closed, and the
     /// terminal is given back first, since the operator is waiting for it.
     async fn close(self) {
-        let Console { screen, sources, notes, state, driving, .. } = self;
+        let Console { listener, screen, sources, notes, state, driving, .. } = self;
+        listener.stop().await;
         drop(screen);
         if let Some(mut driving) = driving {
             let _ = driving.orders.try_send(Order::Detach);
