@@ -11,7 +11,7 @@ use crate::session::setup::Access;
 impl Console {
     /// The old side is back and can be read: what was estimated becomes exact. Only a console that may write keeps the
     /// journal.
-    pub(super) fn measure(&mut self) {
+    pub(super) fn measure_loss(&mut self) {
         let Some(run) = self.state.run.as_ref().map(|followed| &followed.run) else { return };
         let settled = run.ended.is_some() && self.driving.is_none() && self.setup.access == Access::MayWrite;
         if !settled || measure(run, &self.state.fleet).is_none() {

@@ -4,6 +4,7 @@
 mod driving;
 mod history;
 mod keys;
+mod signals;
 
 use super::clock;
 use super::ladder::Ladder;
@@ -27,10 +28,10 @@ use crate::playbook::run::Run;
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
 use crossterm::event::{Event as TerminalEvent, KeyEventKind};
+use signals::{Signals, Told};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 /// Frames for data, a second at most: more is not read, and costs the line.
@@ -119,45 +120,6 @@ pub async fn run(
     }
     console.close().await;
     Ok(())
-}
-
-/// What a signal means here.
-enum Told {
-    /// The session ends in good order.
-    Leave,
-    /// The process was stopped and goes on.
-    GoOn,
-}
-
-/// Signals that matter to the session. An interrupt from the keyboard is a key in raw mode; this is one that another
-/// process sends.
-struct Signals {
-    hang_up: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-    go_on: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        // SIGCONT has no name in `SignalKind`.
-        let go_on = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
-        Ok(Signals {
-            hang_up: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            go_on: signal(go_on)?,
-        })
-    }
-
-    async fn any(&mut self) -> Told {
-        tokio::select! {
-            _ = self.hang_up.recv() => Told::Leave,
-            _ = self.terminate.recv() => Told::Leave,
-            _ = self.interrupt.recv() => Told::Leave,
-            _ = self.go_on.recv() => Told::GoOn,
-        }
-    }
 }
 
 async fn next_news(driving: &mut Option<Driving>) -> Option<News> {
@@ -249,7 +211,7 @@ impl Console {
                 }
             }
             TerminalEvent::Paste(text) => self.happen(Event::Paste(text)),
-            TerminalEvent::Resize(..) => self.measure(),
+            TerminalEvent::Resize(..) => self.measure_size(),
             TerminalEvent::FocusGained => self.happen(Event::FocusGained),
             _ => {}
         }
@@ -277,7 +239,7 @@ impl Console {
     /// Tells the state the terminal's size. Asked of the terminal at every tick and not taken from events alone:
     /// crossterm 0.29 drops a change of size that comes in the same moment as a key, and reads on without one while an
     /// escape sequence is not whole.
-    fn measure(&mut self) {
+    fn measure_size(&mut self) {
         if let Ok((columns, rows)) = self.screen.size()
             && self.size != (columns, rows)
         {
@@ -287,10 +249,10 @@ impl Console {
     }
 
     fn tick(&mut self) {
-        self.measure();
+        self.measure_size();
         self.happen(Event::Tick(clock()));
         self.publish();
-        self.measure();
+        self.measure_loss();
     }
 
     /// The disk may be slow; the keyboard must not wait for it.
