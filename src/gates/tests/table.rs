@@ -380,7 +380,7 @@ fn health() -> Vec<Case> {
         case("primary-leads", || outage(20), Moot, "does not answer"),
         case("standby-quiet", healthy_pair, Pass, "nothing acts in us-east1"),
         case("standby-quiet", || day(|s| s.at(B).wanted = 2), Warn, "acts beside the primary: 2 controllers"),
-        case("standby-quiet", || day(|s| s.at(B).crons.extend([(key("x"), false)])), Warn, "1 active crons"),
+        case("standby-quiet", || day(|s| s.at(B).crons.extend([(key("x"), false)])), Warn, "1 active cron"),
         case("standby-quiet", || dark(Source::Kubernetes(B)), Unknown, "not both seen"),
         case("standby-quiet", serves, Moot, "activates it").promoted(),
         case("one-primary", healthy_pair, Pass, "at most"),
