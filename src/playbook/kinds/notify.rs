@@ -5,6 +5,7 @@ use crate::domain::effect::Effect;
 use crate::domain::since;
 use crate::domain::units::clock;
 use crate::playbook::record::Note;
+use crate::playbook::run::StepRun;
 
 pub fn plan(scene: &Scene<'_>) -> Plan {
     let policy = &scene.fleet.policy;
@@ -19,7 +20,6 @@ pub fn plan(scene: &Scene<'_>) -> Plan {
     let mut details = vec![
         ("run".to_owned(), run.declared.run.0.clone()),
         ("driver".to_owned(), run.driver.clone()),
-        // To the last record and not to now: a retry must send the same body under the same key.
         ("since_first_failed_probe".to_owned(), clock(since(run.t0(), run.last_at))),
         ("overrides".to_owned(), run.overrides.len().to_string()),
     ];
@@ -28,13 +28,25 @@ pub fn plan(scene: &Scene<'_>) -> Plan {
         _ => None,
     });
     details.extend(loss.map(|words| ("loss".to_owned(), words)));
-    let notify = |receiver: &String| Effect::Notify {
-        receiver: receiver.clone(),
-        dedup_key: format!("leeward/{}/{}", run.declared.environment, run.declared.run),
-        summary: summary.clone(),
-        details: details.clone(),
+    // Whoever may have got it already gets the very same again, which a receiver can know as such; figures made anew
+    // would be other news, since time went on and perhaps somebody else drives.
+    let announced: Vec<&Effect> = run.current().map(|(_, _, slot)| announced(slot).collect()).unwrap_or_default();
+    let to = |effect: &&&Effect, name: &str| matches!(effect, Effect::Notify { receiver, .. } if receiver == name);
+    let notify = |receiver: &String| match announced.iter().find(|effect| to(effect, receiver)) {
+        Some(effect) => (*effect).clone(),
+        None => Effect::Notify {
+            receiver: receiver.clone(),
+            dedup_key: format!("leeward/{}/{}", run.declared.environment, run.declared.run),
+            summary: summary.clone(),
+            details: details.clone(),
+        },
     };
     Plan::Act(policy.notify.iter().map(notify).collect())
+}
+
+/// What the attempts at a step have announced, the first one first.
+fn announced(slot: &StepRun) -> impl Iterator<Item = &Effect> {
+    slot.earlier.iter().map(|(effect, _)| effect).chain(slot.started.iter().flat_map(|start| &start.effects))
 }
 
 pub fn told(scene: &Scene<'_>) -> Proof {

@@ -6,7 +6,7 @@ use crate::domain::fixtures::{healthy_pair, key};
 use crate::domain::freshness::{ErrorKind, Source};
 
 /// A planned failover up to the named step, which is to be started.
-fn before(step: &str, change: impl FnOnce(&mut Sim)) -> Story {
+pub fn before(step: &str, change: impl FnOnce(&mut Sim)) -> Story {
     let mut sim = healthy_pair();
     change(&mut sim);
     sim.go(4);

@@ -246,3 +246,29 @@ fn the_inventory_is_what_was_last_known_with_its_age() {
     let names: Vec<&str> = runs.iter().map(|row| row.key.name.as_str()).collect();
     assert_eq!(names, ["train-1", "train-2"]);
 }
+
+/// Between the request and its record the driver dies; whoever takes the run up sends the very same news, so that the
+/// receiver can know it as such.
+#[test]
+fn news_that_may_have_been_sent_are_sent_again_word_for_word() {
+    let mut story = undo::before("activate-crons", |_| {});
+    story.start().unwrap();
+    for _ in 0..40 {
+        if story.next().0 == "notify" {
+            break;
+        }
+        if !story.follow() {
+            story.sim.go(2);
+        }
+    }
+    story.announce().unwrap();
+    let first = story.run.step("notify").unwrap().1.started.as_ref().unwrap().effects.clone();
+    assert_eq!(first.len(), 2);
+    story.sim.go(40);
+    story.record(Event::Resumed).unwrap();
+    story.announce().unwrap();
+    story.sim.go(40);
+    story.record(Event::Resumed).unwrap();
+    let (step, Next::Again { effects, .. }) = story.next() else { panic!("{:?}", story.next()) };
+    assert_eq!((step.as_str(), effects), ("notify", first));
+}
