@@ -109,7 +109,7 @@ fn note(region: &Region) -> RegionMemory {
             .rows()
             .iter()
             .filter(|(_, run)| !run.phase.finished())
-            .map(|(key, run)| (key.clone(), run.clone()))
+            .map(|(key, run)| (key.clone(), without_values(run)))
             .collect(),
     });
     let crons = region.crons.as_of().map(|at| List {
@@ -129,6 +129,15 @@ fn note(region: &Region) -> RegionMemory {
         runs,
         crons,
     }
+}
+
+/// A run without the values of its parameters, which may be secrets.
+fn without_values(run: &RunRow) -> RunRow {
+    let mut run = run.clone();
+    for (_, value) in run.detail.iter_mut().flat_map(|detail| &mut detail.parameters) {
+        value.clear();
+    }
+    run
 }
 
 fn recall(region: &mut Region, notes: RegionMemory) {

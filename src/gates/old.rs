@@ -71,18 +71,28 @@ pub fn proof_of_life(q: &Question<'_>) -> Answer {
     let pulses: Vec<&Pulse> = q.fleet.region(to).pulses.iter().filter(|pulse| pulse.at > failing).collect();
     let timeout = replica.wal_receiver_timeout;
     let advanced = last_advance(&pulses);
-    judge(q, &Signs { failing, advanced, looks: pulses.len(), streaming: replica.streaming(), timeout })
+    let watched = unbroken_since(&pulses, q.fleet.now).unwrap_or(q.fleet.now).max(failing);
+    judge(q, &Signs { watched, advanced, looks: pulses.len(), streaming: replica.streaming(), timeout })
 }
 
-/// Whoever refuses a log-in is alive.
+/// Whoever answers is alive, also with an error: a refused log-in, too many clients, a start-up under way, another database
+/// or an old certificate are all said by somebody.
 fn refuses(error: &SourceError) -> bool {
-    matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::Forbidden)
+    match error.kind {
+        ErrorKind::Unauthorized
+        | ErrorKind::Forbidden
+        | ErrorKind::WrongIdentity
+        | ErrorKind::Protocol
+        | ErrorKind::Tls => true,
+        ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::Name | ErrorKind::NotConfigured => false,
+    }
 }
 
 /// What the looks at the replica say.
 struct Signs {
-    /// Our first failed look at the primary.
-    failing: Timestamp,
+    /// Since when the replica has been watched without a gap, at the earliest our first failed look at the primary. What an
+    /// earlier process saw, or what passed while this one was stopped, is no silence.
+    watched: Timestamp,
     /// The newest look at the replica that found something new.
     advanced: Option<Timestamp>,
     /// Looks at the replica since `failing`.
@@ -99,7 +109,7 @@ const AFTER_RECEIVER_GONE: Duration = Duration::from_secs(10);
 fn judge(q: &Question<'_>, signs: &Signs) -> Answer {
     let source = Source::Database(q.direction.to);
     let name = q.name(q.direction.from);
-    let quiet = since(signs.advanced.map_or(signs.failing, |at| at.max(signs.failing)), q.fleet.now);
+    let quiet = since(signs.advanced.map_or(signs.watched, |at| at.max(signs.watched)), q.fleet.now);
     let wait = if signs.streaming { signs.timeout } else { AFTER_RECEIVER_GONE };
     if signs.streaming && signs.timeout.is_zero() {
         return Answer::block(format!("the replica still streams, and wal_receiver_timeout = 0: {name} may live"))
@@ -120,11 +130,36 @@ fn judge(q: &Question<'_>, signs: &Signs) -> Answer {
             .lift("an idle primary sends nothing: only wal_receiver_timeout tells silence from death")
             .on(q.evidence(source, format!("streaming, nothing new for {}", age(quiet))));
     }
+    if quiet < wait {
+        return Answer::unknown(format!(
+            "the replica has been watched for {} only; wait {}",
+            age(quiet),
+            age(wait - quiet)
+        ))
+        .lift("whether it still receives is told by looks without a gap, not by an earlier process");
+    }
     if signs.looks < 2 {
         return Answer::unknown("fewer than two looks at the replica since the primary was lost").lift("wait a moment");
     }
     Answer::pass(format!("no sign of life of {name} for {}", age(quiet)))
         .on(q.evidence(source, format!("{} looks, nothing received", signs.looks)))
+}
+
+/// Longest time between two looks at the replica that still counts as watching it.
+const GAP_MAX: Duration = Duration::from_secs(10);
+
+/// Since when the looks follow each other up to now without a gap. None: they do not.
+fn unbroken_since(pulses: &[&Pulse], now: Timestamp) -> Option<Timestamp> {
+    let mut since_then = None;
+    let mut later = now;
+    for pulse in pulses.iter().rev() {
+        if since(pulse.at, later) > GAP_MAX {
+            break;
+        }
+        since_then = Some(pulse.at);
+        later = pulse.at;
+    }
+    since_then
 }
 
 fn last_advance(pulses: &[&Pulse]) -> Option<Timestamp> {

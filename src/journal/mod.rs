@@ -17,6 +17,7 @@ use crate::playbook::run::{Illegal, Run};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong with a journal.
@@ -94,7 +95,8 @@ impl Journal {
     pub fn create(folder: &Path, run: &RunId) -> Result<Journal, JournalError> {
         std::fs::create_dir_all(folder).map_err(io("create folder", folder))?;
         let path = folder.join(format!("{run}.jsonl"));
-        let file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(io("create", &path))?;
+        let file =
+            OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path).map_err(io("create", &path))?;
         claim(&file, run)?;
         sync_folder(folder)?;
         Ok(Journal { file, path, link: Link::first(), poisoned: false })

@@ -2,7 +2,10 @@
 
 use super::file::{Playbook, Purpose};
 use super::record::{Before, Declared, RunId};
+use super::run::{Run, StepState};
+use crate::domain::effect::{Effect, Outcome, Previous};
 use crate::domain::fleet::Fleet;
+use crate::domain::kubernetes::ObjectKey;
 use crate::domain::region::{Direction, PerSide, Side};
 
 /// Why a run cannot be declared.
@@ -42,6 +45,32 @@ pub fn direction(purpose: Purpose, fleet: &Fleet) -> Result<Direction, DeclareEr
             (Purpose::Planned | Purpose::Unplanned, Some(direction)) => Ok(direction),
         },
     }
+}
+
+/// Crons of the region being left that earlier runs suspended and nobody has put back: they were active before the first
+/// of those runs, though they are not now. `runs` newest first; a failover that was done has moved them for good.
+#[must_use]
+pub fn left_suspended(runs: &[Run], from: Side) -> Vec<ObjectKey> {
+    let mut keys = Vec::new();
+    for run in runs.iter().take_while(|run| !run.promotion_started()) {
+        for (step, slot) in run.declared.playbook.steps.iter().zip(&run.steps) {
+            if slot.state == StepState::Undone {
+                continue;
+            }
+            for (effect, outcome) in run.outcomes(&step.id) {
+                if let (
+                    Effect::SuspendCron { target, suspend: true },
+                    Outcome::Done { previous: Some(Previous::Suspended { value: false }), .. },
+                ) = (effect, outcome)
+                    && target.side == from
+                    && !keys.contains(&target.key)
+                {
+                    keys.push(target.key.clone());
+                }
+            }
+        }
+    }
+    keys
 }
 
 /// The first record's content.

@@ -242,13 +242,20 @@ fn started(run: &Run, step: &Step, slot: &StepRun, question: &Question<'_>) -> N
         .filter(|(effect, _)| !courtesy(effect))
         .filter_map(|(_, outcome)| outcome.as_ref())
         .find(|outcome| matches!(outcome, Outcome::Refused { .. }));
+    let scene = Scene { fleet, run, since: slot.proof_from };
+    let tried_once = slot.started.as_ref().is_some_and(|start| start.unreachable.is_some());
     if let Some(outcome) = refused {
-        return Next::Failed(outcome.text());
+        // A target that did not answer, or does not let us in, cannot be proven: that is a person's to decide.
+        return match step.kind.proof(&scene) {
+            Proof::Unreachable(why) if tried_once && step.if_unprovable == IfUnprovable::SecondPerson => {
+                unprovable(run, question, format!("{why}; {}", outcome.text()))
+            }
+            _ => Next::Failed(outcome.text()),
+        };
     }
     if slot.outcomes.iter().any(Option::is_none) {
         return Next::Sending;
     }
-    let scene = Scene { fleet, run, since: slot.proof_from };
     match step.kind.proof(&scene) {
         Proof::Proven(evidence, note) => Next::Proven { evidence, note },
         Proof::Wrong(reason) => Next::Failed(reason),

@@ -250,6 +250,6 @@ pub struct InventoryRow {
     pub template: String,
     /// Progress, or empty.
     pub progress: String,
-    /// Arguments' parameters.
-    pub parameters: Vec<(String, String)>,
+    /// Names of its arguments' parameters. Their values may be secrets, so they stay in the cluster.
+    pub parameters: Vec<String>,
 }

@@ -48,18 +48,25 @@ impl<W: World> Driver<W> {
         if unreachable.is_some() {
             return self.try_once(id, &effects).await;
         }
-        let mut refused = false;
+        let mut stopped: Option<&str> = None;
         for (index, effect) in effects.iter().enumerate() {
-            let outcome = if refused {
-                Outcome::NotSent { reason: "an earlier request of this step was refused".to_owned() }
-            } else {
-                self.guarded(effect, DEADLINE).await
+            let outcome = match (stopped, self.held_now()) {
+                (Some(why), _) => Outcome::NotSent { reason: why.to_owned() },
+                (None, Some(why)) => Outcome::NotSent { reason: why },
+                (None, None) => self.guarded(effect, DEADLINE).await,
             };
-            // Steps of one change stop at the first refusal; receivers have nothing to do with one another.
-            refused |= matches!(outcome, Outcome::Refused { .. }) && !matches!(effect, Effect::Notify { .. });
+            stopped = stopped.or(stops(effect, &outcome));
             self.record(Event::EffectEnded { step: id.to_owned(), index, outcome }).await?;
         }
         Ok(())
+    }
+
+    /// Why the current step may not send now, asked again right before each request: the record may have taken long to
+    /// reach the disk, the machine may have slept, and a long step outlives the answers it began with.
+    fn held_now(&mut self) -> Option<String> {
+        let proposal = self.proposal();
+        let line = proposal.gates.iter().find(|line| line.holds())?;
+        Some(format!("{} holds now: {}", line.finding.gate, line.finding.answer.text))
     }
 
     async fn try_once(&mut self, id: &str, effects: &[Effect]) -> Result<(), DriveError> {
@@ -135,14 +142,36 @@ impl<W: World> Driver<W> {
     }
 }
 
-/// The locks that the run has taken, as effects that give them up; by the names of the driver that drives now.
+/// Why nothing more of a step is sent after this. The requests of a step are one change: after a refusal, or when the
+/// other side is lost, the rest waits for a person. Receivers, and the lock of the region being left, stand alone.
+fn stops(effect: &Effect, outcome: &Outcome) -> Option<&'static str> {
+    if matches!(effect, Effect::Notify { .. } | Effect::TakeLock { .. } | Effect::ReleaseLock { .. }) {
+        return None;
+    }
+    match outcome {
+        Outcome::Refused { .. } => Some("an earlier request of this step was refused"),
+        Outcome::NotSent { .. } | Outcome::Unknown { .. } => Some("an earlier request of this step got no answer"),
+        Outcome::Done { .. } | Outcome::Already { .. } => None,
+    }
+}
+
+/// The locks that the run has taken, or may have taken, as effects that give them up; by the names of the driver that drives now.
 fn held(run: &Run) -> Vec<Effect> {
+    // A driver that was killed between the request and its record has taken it, and the record says unknown.
+    let may_be_ours = |outcome: &Outcome| outcome.took() || matches!(outcome, Outcome::Unknown { .. });
     let steps = run.declared.playbook.steps.iter();
-    let taken = steps.flat_map(|step| run.outcomes(&step.id)).filter_map(|(effect, outcome)| match effect {
-        Effect::TakeLock { side, lease, .. } if outcome.took() => {
-            Some(Effect::ReleaseLock { side: *side, lease: lease.clone(), holder: lock::holder(run) })
+    let mut taken: Vec<Effect> = Vec::new();
+    for (effect, outcome) in steps.flat_map(|step| run.outcomes(&step.id)) {
+        if let Effect::TakeLock { side, lease, .. } = effect
+            && may_be_ours(outcome)
+        {
+            let give_up = Effect::ReleaseLock { side: *side, lease: lease.clone(), holder: lock::holder(run) };
+            if !taken.contains(&give_up) {
+                taken.push(give_up);
+            }
         }
-        _ => None,
-    });
-    taken.collect()
+    }
+    // The lock that counts is taken first, whatever became of the first try.
+    taken.sort_by_key(|effect| effect.side() != Some(run.declared.direction.to));
+    taken
 }

@@ -4,7 +4,7 @@ use super::{Agreement, DriveError, News, Order, OrderError, World};
 use crate::domain::Timestamp;
 use crate::domain::effect::{Effect, EffectHash};
 use crate::domain::fleet::Fleet;
-use crate::gates::{self, Question};
+use crate::gates::{self, Finding, Question};
 use crate::journal::Journal;
 use crate::playbook::consent::{Consent, Override, Tier};
 use crate::playbook::propose::{Next, Proposal, facts, propose};
@@ -223,7 +223,9 @@ impl<W: World> Driver<W> {
         let leaving = matches!(order, Order::Detach | Order::Abort { .. });
         let result = match order {
             Order::Start { step, consent } => self.start_ordered(step.as_deref(), consent).await,
-            Order::Override { gate, reason, break_glass } => self.go_on_against(&gate, &reason, break_glass).await,
+            Order::Override { gate, shown, reason, break_glass } => {
+                self.go_on_against(&gate, shown, &reason, break_glass).await
+            }
             Order::Leave => self.leave_out().await,
             Order::Undo { step, consent } => self.undo(&step, &consent).await,
             Order::Detach => self.record(Event::Detached).await.map_err(Into::into),
@@ -278,7 +280,13 @@ impl<W: World> Driver<W> {
         Ok(Consent::give(tier, effects, &agreement.shown, typed, self.run.to_name(), &self.by, now)?)
     }
 
-    async fn go_on_against(&mut self, id: &str, reason: &str, break_glass: bool) -> Result<(), OrderError> {
+    async fn go_on_against(
+        &mut self,
+        id: &str,
+        shown: Option<Finding>,
+        reason: &str,
+        break_glass: bool,
+    ) -> Result<(), OrderError> {
         let Some(gate) = gates::by_id(id) else { return Err(OrderError::Text(format!("no gate is called {id:?}"))) };
         let mut fleet = (**self.fleet.borrow()).clone();
         fleet.tick((self.clock)());
@@ -290,7 +298,14 @@ impl<W: World> Driver<W> {
         }
         let allowed = break_glass && fleet.policy.break_glass;
         let (region, now) = (self.run.from_name().to_owned(), (self.clock)());
-        let decision = Override::decide(gate, finding, &region, reason, &self.by, allowed, now)?;
+        let decided_on = shown.unwrap_or_else(|| finding.clone());
+        let decision = Override::decide(gate, decided_on, &region, reason, &self.by, allowed, now)?;
+        if !decision.covers(&finding) {
+            return Err(OrderError::Text(format!(
+                "{id} is worse than it was when it was shown: {}",
+                finding.answer.text
+            )));
+        }
         self.record(Event::Overridden(Box::new(decision))).await.map_err(Into::into)
     }
 
@@ -315,9 +330,32 @@ impl<W: World> Driver<W> {
                 "what an undo would send has changed since it was shown: look again".to_owned(),
             ));
         }
+        self.may_lift(&effects)?;
         let now = (self.clock)();
         let consent =
             Consent::give(Tier::Confirm, &effects, &agreement.shown, None, self.run.from_name(), &self.by, now)?;
         self.perform_undo(id, effects, consent).await
+    }
+
+    /// What holds the old side back may only be lifted while the other side is seen as its replica: whoever promoted it,
+    /// in this run, in another, or by hand, the fence then stays.
+    fn may_lift(&mut self, effects: &[Effect]) -> Result<(), OrderError> {
+        let direction = self.run.declared.direction;
+        if !effects.iter().any(|effect| effect.side() == Some(direction.from)) {
+            return Ok(());
+        }
+        let mut fleet = (**self.fleet.borrow_and_update()).clone();
+        fleet.tick((self.clock)());
+        let name = self.run.to_name();
+        match fleet.region(direction.to).live_database(fleet.now) {
+            Some(sample) if sample.replica().is_some() => Ok(()),
+            Some(_) => Err(OrderError::Text(format!(
+                "the database of {name} is out of recovery: what holds {} back must stay",
+                self.run.from_name()
+            ))),
+            None => Err(OrderError::Text(format!(
+                "the database of {name} is not seen now: whether it has been promoted is not known, so the fence stays"
+            ))),
+        }
     }
 }

@@ -11,6 +11,7 @@ mod tests;
 pub use drive::Driver;
 
 use crate::domain::effect::{Effect, EffectHash, Outcome};
+use crate::gates::Finding;
 use crate::journal::JournalError;
 use crate::playbook::consent::ConsentError;
 use crate::playbook::propose::Proposal;
@@ -46,6 +47,8 @@ pub enum Order {
     Override {
         /// The gate.
         gate: String,
+        /// Its answer as it was shown: what is worse by now is not covered. None: whatever it says now.
+        shown: Option<Finding>,
         /// Why.
         reason: String,
         /// The person knows that a second one was needed and is not there.

@@ -315,6 +315,7 @@ impl Bench {
             Next::Start { .. } | Next::Again { .. } => Order::Start { step: None, consent: Some(self.agreement()) },
             Next::Held | Next::Unprovable { .. } => match proposal.held_by() {
                 Some(line) if line.override_by != OverrideBy::Nobody => Order::Override {
+                    shown: None,
                     gate: line.finding.gate.clone(),
                     reason: "the region is gone, says its provider".to_owned(),
                     break_glass: true,

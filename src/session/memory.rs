@@ -2,9 +2,10 @@
 //! the old notes or the new ones.
 
 use crate::domain::fleet::Fleet;
-use crate::domain::memory::Memory;
+use crate::domain::memory::{Memory, SCHEMA};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong with the notes. None of it stops the console.
@@ -21,13 +22,18 @@ pub enum MemoryError {
         error: std::io::Error,
     },
     /// The notes cannot be read.
-    #[error("{}: these notes can not be read ({error}); they are left as they are", path.display())]
+    #[error("earlier notes can not be read ({why}); they are kept in {}", path.display())]
     Damaged {
-        /// The file.
+        /// Where they are now.
         path: PathBuf,
         /// Why.
-        error: serde_json::Error,
+        why: String,
     },
+}
+
+/// A file that only its owner may read: names of runs and servers are nobody else's.
+fn private(path: &Path) -> std::io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// The notes of one environment.
@@ -53,10 +59,19 @@ impl Notes {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(self.io("read", error)),
         };
-        let memory: Memory =
-            serde_json::from_slice(&text).map_err(|error| MemoryError::Damaged { path: self.path.clone(), error })?;
-        fleet.recall(memory);
-        Ok(())
+        match serde_json::from_slice::<Memory>(&text) {
+            Ok(memory) if memory.schema == SCHEMA && memory.environment == fleet.policy.environment => {
+                fleet.recall(memory);
+                Ok(())
+            }
+            // They may be all that is left of a region: kept beside, so that the next notes do not stand in their place.
+            read => {
+                let aside = self.path.with_extension(format!("json.unread-{}", fleet.now.as_second()));
+                fs::rename(&self.path, &aside).map_err(|error| self.io("set aside", error))?;
+                let why = read.err().map_or_else(|| "of another version or environment".to_owned(), |e| e.to_string());
+                Err(MemoryError::Damaged { path: aside, why })
+            }
+        }
     }
 
     /// Writes down what is known now.
@@ -66,11 +81,10 @@ impl Notes {
     pub fn write(&self, memory: &Memory) -> Result<(), MemoryError> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|error| self.io("create folder for", error))?;
-        let text =
-            serde_json::to_vec(memory).map_err(|error| MemoryError::Damaged { path: self.path.clone(), error })?;
+        let text = serde_json::to_vec(memory).map_err(|error| self.io("put into words", error.into()))?;
         // Two consoles of one environment may write at the same time; each has its own file until the rename.
         let new = self.path.with_extension(format!("json.{}", std::process::id()));
-        let written = File::create(&new).and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_data()));
+        let written = private(&new).and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_data()));
         written.and_then(|()| fs::rename(&new, &self.path)).map_err(|error| self.io("write", error))
     }
 

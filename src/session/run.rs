@@ -8,7 +8,7 @@ use crate::domain::fleet::who::Who;
 use crate::domain::region::{Direction, PerSide, Side};
 use crate::gates::{self, Question, RunFacts};
 use crate::journal::{Journal, JournalError, Store, Torn, last_promotion, replay};
-use crate::playbook::declare::{DeclareError, declare, direction};
+use crate::playbook::declare::{DeclareError, declare, direction, left_suspended};
 use crate::playbook::file::Playbook;
 use crate::playbook::measure::measure;
 use crate::playbook::record::{End, Event, Record, RunId};
@@ -92,8 +92,10 @@ fn store(setup: &Setup) -> Store {
     Store::new(&setup.state_dir, &setup.policy.environment)
 }
 
+/// Every run here. One that cannot be read is an error and not absent: it may be open, or have promoted.
 fn all_runs(setup: &Setup) -> Result<Vec<Run>, RunError> {
-    Ok(store(setup).runs()?.into_iter().filter_map(|summary| summary.run.ok()).collect())
+    let runs = store(setup).runs()?.into_iter().map(|summary| summary.run);
+    runs.collect::<Result<Vec<_>, _>>().map_err(RunError::Journal)
 }
 
 /// Declares a run of `playbook` on the picture there is, and drives it.
@@ -111,7 +113,12 @@ pub fn start(setup: &Setup, fleet: watch::Receiver<Arc<Fleet>>, playbook: Playbo
     let picture = fleet.borrow().clone();
     right_servers(&picture, None)?;
     let direction = direction(playbook.purpose, &picture)?;
-    let declared = declare(&picture, playbook, new_id(), direction);
+    let mut declared = declare(&picture, playbook, new_id(), direction);
+    for key in left_suspended(&runs, direction.from) {
+        if !declared.before.crons_active.contains(&key) {
+            declared.before.crons_active.push(key);
+        }
+    }
     let id = declared.run.clone();
     let record = Record { at: clock(), by: setup.operator.clone(), event: Event::Declared(Box::new(declared)) };
     let run = Run::begin(&record)?;

@@ -26,6 +26,7 @@ pub fn answer(run: &Run, proposal: &Proposal, consents: &Consents, retries: u32)
         return match consents.gate(&line.finding.gate) {
             Some(decision) => Answer::Order(Order::Override {
                 gate: decision.gate.clone(),
+                shown: Some(line.finding.clone()),
                 reason: decision.reason.clone(),
                 break_glass: decision.break_glass,
             }),

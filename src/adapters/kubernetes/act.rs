@@ -19,6 +19,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+/// How long the lock of the region being left is waited for: it is a courtesy, and its region may be dying.
+const COURTESY_WAIT: Duration = Duration::from_millis(500);
+
 /// Writes to the regions' API servers.
 pub struct Actuator {
     endpoints: PerSide<RegionEndpoints>,
@@ -30,6 +33,8 @@ pub struct Actuator {
 
 #[derive(Default)]
 pub(super) struct Locks {
+    /// The region whose lock was ordered first: the one being activated, whose lock counts.
+    pub counts: Option<Side>,
     /// Held locks with their region, in the order in which they were taken.
     pub held: Vec<(Side, Arc<Held>)>,
     /// How long other holders have been silent.
@@ -53,6 +58,9 @@ impl Actuator {
             Effect::SuspendCron { target, .. } | Effect::Scale { target, .. } => target.side,
             _ => return refused("this is nothing that a Kubernetes API server does"),
         };
+        if matches!(effect, Effect::TakeLock { .. }) {
+            self.locks.lock().await.counts.get_or_insert(side);
+        }
         let until = Instant::now() + deadline;
         let server = match self.server(side).await {
             Ok(server) => server,
@@ -72,20 +80,26 @@ impl Actuator {
         result.unwrap_or_else(|outcome| outcome)
     }
 
-    /// Reads the lock back from the server, for longer than `more_than`. The one that was taken first, in the region being
-    /// activated, must be proven ours; a second one, in the region that is left, may be out of reach but not lost.
+    /// Reads the lock back from the server, for longer than `more_than`. The one that was *ordered* first, in the region
+    /// being activated, must be proven ours, whichever was had first; a second one, in the region that is left, may be out
+    /// of reach but not lost, and is not waited for.
     ///
     /// # Errors
     /// Why nothing may be sent, in words.
     pub async fn verify_lock(&self, more_than: Duration) -> Result<(), String> {
-        let held = self.locks.lock().await.held.clone();
-        let mut held = held.into_iter().map(|(_, lock)| lock);
-        let Some(first) = held.next() else { return Err("the environment's lock is not held".to_owned()) };
-        first.verify(more_than).await.map_err(|error| error.to_string())?;
-        for other in held {
-            match other.verify(more_than).await {
-                Ok(()) | Err(LockError::Call { .. } | LockError::TooLittleTime { .. }) => {}
-                Err(error) => return Err(error.to_string()),
+        let (counts, held) = {
+            let locks = self.locks.lock().await;
+            (locks.counts, locks.held.clone())
+        };
+        let of = |side: &Side| Some(*side) == counts;
+        let Some((_, lock)) = held.iter().find(|(side, _)| of(side)) else {
+            return Err("the environment's lock is not held".to_owned());
+        };
+        lock.verify(more_than).await.map_err(|error| error.to_string())?;
+        for (_, other) in held.iter().filter(|(side, _)| !of(side)) {
+            match tokio::time::timeout(COURTESY_WAIT, other.verify(more_than)).await {
+                Err(_) | Ok(Ok(()) | Err(LockError::Call { .. } | LockError::TooLittleTime { .. })) => {}
+                Ok(Err(error)) => return Err(error.to_string()),
             }
         }
         Ok(())

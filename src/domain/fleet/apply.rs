@@ -100,10 +100,14 @@ impl Fleet {
             }
             _ => {}
         }
+        // Whoever is known as the other region's is never taken for this one's, however old that is.
+        let others = self.regions.get(side.other()).who.cluster.as_ref().map(|seen| seen.who.clone());
         let region = self.regions.get_mut(side);
         match fact {
             Fact::Identity(identity) => {
-                region.who.cluster_seen(&identity.cluster_uid, at);
+                if others.as_ref() != Some(&identity.cluster_uid) {
+                    region.who.cluster_seen(&identity.cluster_uid, at);
+                }
                 region.identity = Some(Known::seen(identity, at));
             }
             Fact::Rights(rights) => region.rights = Some(Known::seen(rights, at)),
@@ -132,6 +136,7 @@ impl Fleet {
         for (weight, text) in lines {
             self.happenings.push(at, Some(side), weight, text);
         }
+        let others = self.regions.get(side.other()).who.database.as_ref().map(|seen| seen.who.clone());
         let other_lsn = self.regions.get(side.other()).last_primary_lsn.as_ref().map(|known| known.value);
         let region = self.regions.get_mut(side);
         match &sample.state {
@@ -155,7 +160,9 @@ impl Fleet {
                 }
             }
         }
-        region.who.database_seen(&sample.identity, at);
+        if others.as_ref() != Some(&sample.identity) {
+            region.who.database_seen(&sample.identity, at);
+        }
         region.database = Some(Known::seen(sample, at));
     }
 

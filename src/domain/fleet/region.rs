@@ -198,7 +198,8 @@ impl Region {
     #[must_use]
     pub fn live_database(&self, now: Timestamp) -> Option<&DatabaseSample> {
         let known = self.database.as_ref().filter(|known| !known.remembered)?;
-        self.database_health.usable(now).then_some(&known.value)
+        let limits = self.database_health.limits;
+        (self.database_health.usable(now) && since(known.at, now) < limits.stale).then_some(&known.value)
     }
 
     /// The controllers as seen just now; None when they are not fresh enough to act on.

@@ -77,12 +77,15 @@ impl Fleet {
         match (primary(Side::A), primary(Side::B)) {
             (true, false) => Some(Direction::activating(Side::B)),
             (false, true) => Some(Direction::activating(Side::A)),
-            // One of them was primary when last seen, the other is now: it has moved.
+            // Each was primary when last seen. A promotion starts a new timeline, so the newer one is the primary, also
+            // while it is silent: the old one that came back is not.
+            (true, true) if self.two_primaries() => None,
             (true, true) => {
-                match (self.region(Side::A).live_database(self.now), self.region(Side::B).live_database(self.now)) {
-                    (Some(_), None) => Some(Direction::activating(Side::B)),
-                    (None, Some(_)) => Some(Direction::activating(Side::A)),
-                    _ => None,
+                let timeline = |side| self.region(side).database.as_ref().map(|known| known.value.timeline);
+                match timeline(Side::A).cmp(&timeline(Side::B)) {
+                    std::cmp::Ordering::Greater => Some(Direction::activating(Side::B)),
+                    std::cmp::Ordering::Less => Some(Direction::activating(Side::A)),
+                    std::cmp::Ordering::Equal => None,
                 }
             }
             (false, false) => None,
@@ -158,7 +161,7 @@ impl Fleet {
             (Some(known), Some(has)) => Some(known.value.ahead_of(has)),
             _ => None,
         };
-        let unseen = position.map(|known| since(known.at, self.end_of(direction.from)));
+        let unseen = position.map(|known| since(known.at, self.end_of(direction)));
         let after = match (live, primary.log_rate(), unseen) {
             (false, Some(rate), Some(span)) => Some(Bytes((rate * span.as_secs_f64()) as u64)),
             _ => None,
@@ -174,9 +177,14 @@ impl Fleet {
         }
     }
 
-    /// The first moment at which the primary's database was not reached; now, while it is.
-    fn end_of(&self, primary: Side) -> Timestamp {
-        self.region(primary).database_health.failing_since.unwrap_or(self.now)
+    /// Until when the primary may have written: our first failed look at it, or later, when the replica has received
+    /// something since; now, while it answers.
+    fn end_of(&self, direction: Direction) -> Timestamp {
+        let Some(failing) = self.region(direction.from).database_health.failing_since else { return self.now };
+        let pulses = &self.region(direction.to).pulses;
+        let advance =
+            pulses.iter().zip(pulses.iter().skip(1)).filter(|(before, after)| after.received > before.received);
+        advance.map(|(_, after)| after.at).next_back().map_or(failing, |at| at.max(failing))
     }
 
     /// Since when something of the region has not answered: the start of the outage, as far as we saw it.

@@ -12,7 +12,8 @@ pub fn fence(scene: &Scene<'_>) -> Plan {
     let region = scene.fleet.region(side);
     match region.live_database(scene.fleet.now) {
         Some(sample) if sample.primary().is_none() => Plan::Done,
-        Some(sample) if !sample.accepts_writes() => Plan::Done,
+        // Read-only for new sessions is not the whole fence: this run has to have ended the old sessions.
+        Some(sample) if !sample.accepts_writes() && ended_sessions(scene) => Plan::Done,
         Some(_) if !scene.fleet.policy.regions.get(side).operator_configured => Plan::Impossible(format!(
             "no database user that may fence is configured: set regions.{}.database.operator",
             scene.name(side)
@@ -37,8 +38,19 @@ pub fn fenced(scene: &Scene<'_>) -> Proof {
     if sample.accepts_writes() {
         return Proof::NotYet("new sessions may still write".to_owned());
     }
+    if sample.primary().is_some() && !ended_sessions(scene) {
+        return Proof::NotYet("new sessions are read-only, whether the old ones were ended is not known".to_owned());
+    }
     let words = if sample.primary().is_none() { "in recovery" } else { "default_transaction_read_only = on" };
     Proof::Proven(vec![scene.evidence(source, words)], None)
+}
+
+/// A fence of this run went through to its end: the last thing it does is to end the other sessions.
+fn ended_sessions(scene: &Scene<'_>) -> bool {
+    let steps = scene.run.declared.playbook.steps.iter();
+    steps.flat_map(|step| scene.run.outcomes(&step.id)).any(|(effect, outcome)| {
+        matches!((effect, outcome), (Effect::FenceDatabase { .. }, Outcome::Done { .. } | Outcome::Already { .. }))
+    })
 }
 
 pub fn undo_fence(run: &Run, id: &str) -> Vec<Effect> {

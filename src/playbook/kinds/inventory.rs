@@ -29,7 +29,9 @@ pub fn taken(scene: &Scene<'_>) -> Proof {
                     .filter(|t| !t.is_empty())
                     .unwrap_or_else(|| run.template.clone()),
                 progress: detail.map(|d| d.progress.clone()).unwrap_or_default(),
-                parameters: detail.map(|d| d.parameters.clone()).unwrap_or_default(),
+                parameters: detail
+                    .map(|d| d.parameters.iter().map(|(name, _)| name.clone()).collect())
+                    .unwrap_or_default(),
             }
         })
         .collect();

@@ -140,6 +140,8 @@ impl Run {
             Some(open) if end == End::Done => return Err(Illegal::Open(open)),
             _ => self.ended = Some((end, at, reason.to_owned())),
         }
+        // Nobody waits for a proof any more: what was on its way is uncertain, and can be put back.
+        self.lose("the run was given up after it was started", at);
         Ok(())
     }
 
@@ -260,11 +262,16 @@ impl Run {
     /// from now on tells what became of it.
     fn resume(&mut self, at: Timestamp) {
         self.resumed += 1;
+        self.lose("the driver was lost after it was started", at);
+    }
+
+    /// What became of what was started is not known from here on.
+    fn lose(&mut self, why: &str, at: Timestamp) {
         let last = self.last_at;
         let lost = || Some(Outcome::Unknown { reason: "the driver was lost before an answer was noted".to_owned() });
         for slot in &mut self.steps {
             if slot.state == StepState::Started {
-                slot.leave(StepState::Uncertain("the driver was lost after it was started".to_owned()), last);
+                slot.leave(StepState::Uncertain(why.to_owned()), last);
                 slot.proof_from = Some(at);
             }
             let undo = slot.undo.iter_mut().flat_map(|undo| &mut undo.outcomes);

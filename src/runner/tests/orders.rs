@@ -34,7 +34,7 @@ async fn a_consent_to_something_else_or_none_or_a_wrong_name_starts_nothing() {
 }
 
 fn against(gate: &str, reason: &str, break_glass: bool) -> Order {
-    Order::Override { gate: gate.to_owned(), reason: reason.to_owned(), break_glass }
+    Order::Override { gate: gate.to_owned(), shown: None, reason: reason.to_owned(), break_glass }
 }
 
 #[tokio::test]

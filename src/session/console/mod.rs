@@ -22,8 +22,10 @@ use crate::domain::fleet::happening::Weight;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
+use crate::gates::Finding;
 use crate::journal::Store;
 use crate::playbook::file::Playbook;
+use crate::playbook::propose::Next;
 use crate::playbook::run::Run;
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
@@ -39,6 +41,9 @@ const PAINT_EVERY: Duration = Duration::from_millis(100);
 
 /// The clock on the screen goes by seconds.
 const TICK_EVERY: Duration = Duration::from_millis(250);
+
+/// Snapshots for the runner, as often as without a screen: each makes the next change copy what it shares.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
 /// Observations taken in one turn: a relist must not hold a key up.
 const BATCH_MAX: usize = 512;
@@ -70,6 +75,7 @@ struct Console {
     open: Option<(Side, ObjectKey)>,
     details: PerSide<Vec<ObjectKey>>,
     painted: Instant,
+    published: Instant,
     /// Columns and rows that the state was last told.
     size: (u16, u16),
     dirty: bool,
@@ -160,6 +166,7 @@ impl Console {
             open: None,
             details: PerSide::default(),
             painted: Instant::now(),
+            published: Instant::now(),
             size: (columns, rows),
             dirty: true,
             leaving: false,
@@ -230,8 +237,9 @@ impl Console {
     }
 
     /// The runner looks at snapshots; without a run there is nobody to make one for.
-    fn publish(&self) {
-        if self.driving.is_some() {
+    fn publish(&mut self) {
+        if self.driving.is_some() && self.published.elapsed() >= PUBLISH_EVERY {
+            self.published = Instant::now();
             let _ = self.snapshots.send(Arc::new(self.state.fleet.clone()));
         }
     }
@@ -327,7 +335,8 @@ impl Console {
                 self.order(Order::Start { step: Some(step), consent });
             }
             Command::Override { gate, reason, break_glass } => {
-                self.order(Order::Override { gate, reason, break_glass })
+                let shown = self.shown(&gate);
+                self.order(Order::Override { gate, shown, reason, break_glass })
             }
             Command::Accept { .. } => self.order(Order::Leave),
             Command::Abort { reason } => self.order(Order::Abort { reason }),
@@ -335,6 +344,17 @@ impl Console {
             Command::Finish => {}
             Command::Detach => self.order(Order::Detach),
         }
+    }
+
+    /// What stands on the screen about a gate of the current step.
+    fn shown(&self, gate: &str) -> Option<Finding> {
+        let proposal = self.state.derived.proposal.as_ref()?;
+        let unprovable = match &proposal.next {
+            Next::Unprovable { gate: line, .. } => Some(line),
+            _ => None,
+        };
+        let mut lines = proposal.gates.iter().chain(unprovable);
+        lines.find(|line| line.finding.gate == gate).map(|line| line.finding.clone())
     }
 
     /// A terminal that refuses one thing says so at the next frame.
