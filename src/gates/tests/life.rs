@@ -4,7 +4,7 @@ use super::table::Case;
 use super::*;
 use crate::domain::database::{DatabaseSample, ServerState};
 use crate::domain::fixtures::*;
-use crate::domain::freshness::ErrorKind;
+use crate::domain::freshness::{ErrorKind, SourceError};
 use Side::{A, B};
 use Verdict::{Block, Moot, Pass, Unknown};
 use std::time::Duration;
@@ -27,12 +27,13 @@ pub fn cases() -> Vec<Case> {
         case(healthy_pair, Moot, "us-central1 db answers"),
         case(late, Unknown, "no look at it has failed yet"),
         case(|| line_cut(20), Block, "us-central1 lives: the replica received from it 0s ago; our line is cut"),
-        case(|| outage(20), Block, "the replica still says that it streams; wait 42s for its timeout"),
-        case(|| frozen_primary(40), Block, "wait 22s"),
-        case(|| outage(90), Pass, "no sign of life of us-central1 for 1m28s"),
+        case(|| outage(20), Block, "the replica still says that it streams; wait 44s for its timeout"),
+        case(|| frozen_primary(40), Block, "wait 24s"),
+        case(|| outage(90), Pass, "no sign of life of us-central1 for 1m26s"),
         case(|| crashed_primary(4), Moot, "us-central1 db answers"),
-        case(one_look, Unknown, "fewer than two looks"),
-        case(|| crashed_primary(10), Pass, "no sign of life"),
+        case(one_look, Unknown, "has been watched for 0s only"),
+        case(|| crashed_primary(10), Unknown, "has been watched for"),
+        case(|| crashed_primary(20), Pass, "no sign of life"),
         case(never_gives_up, Block, "wal_receiver_timeout = 0"),
         case(replica_silent, Unknown, "us-east1 db has not answered"),
         case(hidden, Unknown, "does not show its receiver"),
@@ -177,4 +178,27 @@ fn a_replica_that_was_lost_meanwhile_is_looked_at_twice_again() {
     sim.blind(Source::Database(B), ErrorKind::Timeout).go(12);
     sim.see_all().go(2);
     assert_eq!(verdict(&sim), Unknown);
+}
+
+/// A process that was started anew, or was stopped and goes on, has seen nothing of what passed meanwhile: the noted first
+/// failure is old, and two quick looks between two keepalives of an idle primary prove nothing.
+#[test]
+fn what_an_earlier_process_saw_is_no_silence() {
+    let mut sim = crashed_primary(120);
+    assert_eq!(verdict(&sim), Verdict::Pass);
+    sim.fleet.regions.get_mut(Side::B).pulses.clear();
+    sim.go(6);
+    assert_eq!(verdict(&sim), Verdict::Unknown);
+    sim.go(10);
+    assert_eq!(verdict(&sim), Verdict::Pass);
+}
+
+/// Somebody who answers with an error is there.
+#[test]
+fn a_primary_that_answers_with_an_error_lives() {
+    for kind in [ErrorKind::Protocol, ErrorKind::Tls, ErrorKind::WrongIdentity] {
+        let mut sim = crashed_primary(120);
+        sim.fleet.regions.get_mut(Side::A).database_health.error = Some(SourceError::new(kind, "too many clients"));
+        assert_eq!(verdict(&sim), Verdict::Block, "{kind:?}");
+    }
 }

@@ -243,7 +243,7 @@ async fn a_fence_stays_on_after_the_promotion_and_the_order_does_not_end_the_dri
         let effects = run.step(id).unwrap().0.kind.undo(&run, id).unwrap();
         let consent = Agreement { shown: EffectHash::of(&effects), typed: None };
         bench.order(Order::Undo { step: id.to_owned(), consent }).await;
-        assert!(bench.refused.last().is_some_and(|why| why.contains("can not be undone")), "{:?}", bench.refused);
+        assert!(bench.refused.last().is_some_and(|why| why.contains("must stay")), "{:?}", bench.refused);
     }
     let a = bench.world.sim.lock().unwrap().truth.a.clone();
     assert!(a.db.read_only && a.wanted == 0);
