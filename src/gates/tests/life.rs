@@ -185,12 +185,12 @@ fn a_replica_that_was_lost_meanwhile_is_looked_at_twice_again() {
 #[test]
 fn what_an_earlier_process_saw_is_no_silence() {
     let mut sim = crashed_primary(120);
-    assert_eq!(verdict(&sim), Verdict::Pass);
-    sim.fleet.regions.get_mut(Side::B).pulses.clear();
+    assert_eq!(verdict(&sim), Pass);
+    sim.fleet.regions.get_mut(B).pulses.clear();
     sim.go(6);
-    assert_eq!(verdict(&sim), Verdict::Unknown);
+    assert_eq!(verdict(&sim), Unknown);
     sim.go(10);
-    assert_eq!(verdict(&sim), Verdict::Pass);
+    assert_eq!(verdict(&sim), Pass);
 }
 
 /// Somebody who answers with an error is there.
@@ -198,7 +198,7 @@ fn what_an_earlier_process_saw_is_no_silence() {
 fn a_primary_that_answers_with_an_error_lives() {
     for kind in [ErrorKind::Protocol, ErrorKind::Tls, ErrorKind::WrongIdentity] {
         let mut sim = crashed_primary(120);
-        sim.fleet.regions.get_mut(Side::A).database_health.error = Some(SourceError::new(kind, "too many clients"));
-        assert_eq!(verdict(&sim), Verdict::Block, "{kind:?}");
+        sim.fleet.regions.get_mut(A).database_health.error = Some(SourceError::new(kind, "too many clients"));
+        assert_eq!(verdict(&sim), Block, "{kind:?}");
     }
 }

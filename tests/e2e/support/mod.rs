@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything: only something that hangs takes so long on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(150);
 
 /// One sandbox at a time: each has two database servers and two regions, and a machine may have two cores.
 pub fn turn() -> MutexGuard<'static, ()> {

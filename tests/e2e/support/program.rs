@@ -80,13 +80,18 @@ pub fn command(home: &Path, args: &[&str]) -> (Command, String) {
     let mark = new_mark();
     let mut command = Command::new(LEEWARD);
     command.args(args).env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("LEEWARD_E2E", &mark).env("USER", "oncall").env("TMPDIR", std::env::temp_dir()).current_dir(home);
+    command.env("LEEWARD_E2E", &mark).env("TMPDIR", std::env::temp_dir()).current_dir(home);
     (command, mark)
 }
 
 impl Program {
     pub fn start(home: &Path, args: &[&str]) -> Program {
+        Program::start_as("oncall", home, args)
+    }
+
+    pub fn start_as(user: &str, home: &Path, args: &[&str]) -> Program {
         let (mut command, mark) = command(home, args);
+        command.env("USER", user);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (Collected::of(child.stdout.take().unwrap()), Collected::of(child.stderr.take().unwrap()));
         Program { child, out, err, mark }
