@@ -199,8 +199,8 @@ fn declare(state: &mut State, key: Key) -> Vec<Command> {
     let Some(playbook) = state.selected_playbook().map(|playbook| playbook.name.clone()) else {
         return nothing(state, "there is no playbook");
     };
-    if state.fleet.direction().is_none() {
-        return nothing(state, "no direction: which region is primary is not known, or both are");
+    if let Some(Err(why)) = state.way() {
+        return nothing(state, &why.to_string());
     }
     state.ask(Ask::StartRun { playbook }, Some(key))
 }

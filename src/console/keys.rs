@@ -7,6 +7,7 @@ use super::field::Field;
 use super::filter::Filter;
 use super::key::{Code, Key};
 use super::keymap::{Lookup, Mode};
+use super::layout::Form;
 use super::state::{Guard, Overlay, State};
 use crate::domain::fleet::happening::Weight;
 
@@ -14,6 +15,12 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Command> {
     // A word has been read by whoever goes on typing.
     if state.notice.as_ref().is_some_and(|notice| notice.weight == Weight::Info) {
         state.notice = None;
+    }
+    if state.size.form() == Form::TooSmall {
+        // Nothing can be read, so nothing can be meant: only leaving works, and not past a question.
+        state.chord.clear();
+        let leaves = key == Key::char('q') || key == Key::ctrl('c');
+        return if leaves && state.overlay == Overlay::None { command(state, Mode::Table, key) } else { Vec::new() };
     }
     if state.dialog().is_some_and(|dialog| !dialog.painted) {
         // Typed before the question was on the screen: it was not meant for it.

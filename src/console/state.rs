@@ -16,7 +16,9 @@ use super::view::{Trail, View};
 use crate::domain::Timestamp;
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::happening::Weight;
+use crate::domain::region::Direction;
 use crate::domain::text::clean_to;
+use crate::playbook::declare::{DeclareError, direction};
 use crate::playbook::file::{Playbook, Purpose};
 use crate::playbook::run::Run;
 
@@ -222,6 +224,12 @@ impl State {
     #[must_use]
     pub fn failover(&self) -> Option<(usize, &Playbook)> {
         self.playbooks.iter().enumerate().find(|(_, playbook)| playbook.purpose == Purpose::Unplanned)
+    }
+
+    /// From where to where the selected playbook would go now, or why it would not; by the same rule as the run.
+    #[must_use]
+    pub fn way(&self) -> Option<Result<Direction, DeclareError>> {
+        self.selected_playbook().map(|playbook| direction(playbook.purpose, &self.fleet))
     }
 
     /// The selected playbook.

@@ -393,3 +393,19 @@ fn every_key_of_a_hint_does_something() {
         }
     }
 }
+
+/// A pane that shrank shows no question, so nothing can be agreed to in it.
+#[test]
+fn a_question_that_has_no_room_takes_no_key() {
+    let mut state = at_promote(SMALL);
+    press(&mut state, "R");
+    assert!(state.dialog().is_some());
+    update(&mut state, Event::Resize(Size { columns: 40, rows: 12 }));
+    update(&mut state, Event::Painted);
+    let commands = press(&mut state, "u s - e a s t 1 enter enter");
+    assert!(commands.is_empty(), "{commands:?}");
+    // With room again, the field is as empty as it was.
+    update(&mut state, Event::Resize(SMALL));
+    update(&mut state, Event::Painted);
+    assert!(state.dialog().is_some_and(|dialog| dialog.field().is_some_and(|field| field.text().is_empty())));
+}

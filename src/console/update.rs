@@ -2,6 +2,7 @@
 
 use super::command::Command;
 use super::event::{Event, RunNews};
+use super::layout::Form;
 use super::state::{Access, Followed, Guard, Overlay, State};
 use super::tree::Tree;
 use super::view::View;
@@ -27,6 +28,10 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
         }
         Event::Resize(size) => {
             state.size = size.sane();
+            // What was typed while the terminal changed was not read against the new frame.
+            if let Overlay::Dialog(dialog) = &mut state.overlay {
+                dialog.painted = false;
+            }
             state.lists(false);
             Vec::new()
         }
@@ -35,8 +40,9 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
             Vec::new()
         }
         Event::Painted => {
+            // A frame that has no room for the question has not shown it.
             if let Overlay::Dialog(dialog) = &mut state.overlay {
-                dialog.painted = true;
+                dialog.painted = state.size.form() != Form::TooSmall;
             }
             Vec::new()
         }

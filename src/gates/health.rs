@@ -104,7 +104,7 @@ pub fn leads(q: &Question<'_>) -> Answer {
 pub fn standby_quiet(q: &Question<'_>) -> Answer {
     let to = q.direction.to;
     let region = q.fleet.region(to);
-    if q.facts.promoted {
+    if q.facts.promoted && q.facts.activates.is_none_or(|side| side == to) {
         return Answer::moot("this run activates it");
     }
     let (controllers, crons) = (region.live_controllers(q.fleet.now), region.live_crons(q.fleet.now));

@@ -154,6 +154,8 @@ pub struct RunFacts {
     pub last_promotion: Option<Timestamp>,
     /// The run that asks has promoted already.
     pub promoted: bool,
+    /// The region that the run activates: after its promotion the other one is the standby.
+    pub activates: Option<crate::domain::region::Side>,
     /// Who the regions' servers were when the run was declared.
     pub who: Option<PerSide<Who>>,
     /// First failed probe of the region being left, as recorded when the run was declared.

@@ -158,6 +158,7 @@ pub fn facts(run: &Run, last_promotion: Option<crate::domain::Timestamp>) -> Run
         our_lock: locked.then(|| lock::holder(run)),
         last_promotion,
         promoted: run.promoted(),
+        activates: Some(run.declared.direction.to),
         who: run.declared.before.who.clone(),
         failing_since: run.declared.failing_since,
     }

@@ -91,6 +91,7 @@ fn too_small(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         Row::new().say(format!("has   {columns} x {rows}")),
         Row::new().say(format!("needs {} x {}", LEAST.columns, LEAST.rows)),
         Row::of(driven, Tone::Warn),
+        Row::new().dim("Keys wait until there is room; q quits."),
     ];
     for (y, line) in (area.y..area.bottom()).zip(lines) {
         look.row(buf, Rect { y, height: 1, ..area }, &line);

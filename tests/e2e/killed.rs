@@ -47,7 +47,9 @@ fn killed(bench: &Bench, mut driver: Program, (event, step, later): Point) {
     std::thread::sleep(Duration::from_millis(later));
     driver.signal(Signal::KILL);
     let told = driver.end();
-    if std::env::var_os("DBG").is_some() { println!("--- killed at {event} {step} +{later}\n{}", told.out); }
+    if std::env::var_os("DBG").is_some() {
+        println!("--- killed at {event} {step} +{later}\n{}", told.out);
+    }
     assert_eq!(told.code, None, "{event} of {step}: it ended by itself\n{}{}", told.out, told.err);
     assert_eq!(marked(&driver.mark), [""; 0], "a child outlived it");
 }

@@ -65,7 +65,7 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
 }
 
 fn direction(state: &State) -> String {
-    match state.fleet.direction() {
+    match state.way().and_then(Result::ok) {
         Some(way) => format!(" from {} to {}", state.fleet.name(way.from), state.fleet.name(way.to)),
         None => String::new(),
     }

@@ -8,6 +8,7 @@ use crate::domain::region::Direction;
 use crate::domain::units::many;
 use crate::domain::units::{age, clock};
 use crate::playbook::consent::Tier;
+use crate::playbook::declare::DeclareError;
 use crate::playbook::file::{Playbook, Purpose};
 
 pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
@@ -17,13 +18,10 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
         return ("plan".to_owned(), page.rows);
     };
     page.push(Row::of(&playbook.title, Tone::Strong));
-    let direction = state.fleet.direction().map(|way| match playbook.purpose {
-        // A fence works against the region that is not the primary.
-        Purpose::Fence => Direction { from: way.to, to: way.from },
-        Purpose::Unplanned | Purpose::Planned => way,
-    });
-    match direction {
-        Some(way) => page.push(
+    let way = state.way().unwrap_or(Err(DeclareError::NoPrimary));
+    let direction = way.as_ref().ok().copied();
+    match way {
+        Ok(way) => page.push(
             Row::new()
                 .dim("from        ")
                 .add(state.fleet.name(way.from), Tone::Region(way.from))
@@ -32,7 +30,7 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
                 .say(" ")
                 .add(state.fleet.name(way.to), Tone::Region(way.to)),
         ),
-        None => page.labelled("from", "not known: no primary was seen, or both regions are one", Tone::Unknown),
+        Err(why) => page.labelled("from", &why.to_string(), Tone::Unknown),
     }
     let history = state.history.takes.get(&playbook.name);
     let takes = match history {

@@ -187,9 +187,10 @@ impl Bench {
 
     /// Names and phases of the workflows that a run has made.
     pub fn made_by(&self, run: &str) -> Vec<(String, String)> {
-        let made = self.objects(Side::B, Kind::Workflow).into_iter().filter(|workflow| {
-            workflow["metadata"]["labels"]["leeward.dev/run"] == run
-        });
+        let made = self
+            .objects(Side::B, Kind::Workflow)
+            .into_iter()
+            .filter(|workflow| workflow["metadata"]["labels"]["leeward.dev/run"] == run);
         let row = |workflow: Value| {
             let text = |pointer: &str| workflow.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
             (text("/metadata/uid"), text("/status/phase"))
