@@ -1,5 +1,6 @@
 //! Answers a run's questions from consents that were given beforehand, and says when there is none.
 
+use crate::playbook::consent::Tier;
 use crate::playbook::consents::Consents;
 use crate::playbook::propose::{Next, Proposal};
 use crate::playbook::run::Run;
@@ -32,11 +33,15 @@ pub fn answer(run: &Run, proposal: &Proposal, consents: &Consents, retries: u32)
         };
     }
     match &proposal.next {
-        Next::Start { tier: crate::playbook::consent::Tier::None, .. } => Answer::Wait,
+        Next::Start { tier: Tier::None, .. } => Answer::Wait,
         Next::Start { .. } => start(&step.id, proposal, consents),
         Next::Again { reason, .. } if proposal.attempt > retries + 1 => {
             Answer::Person(format!("{} was tried {} times: {reason}", step.id, proposal.attempt - 1))
         }
+        // What sends nothing the driver looks at once more by itself.
+        Next::Again { tier: Tier::None, effects, .. } if effects.is_empty() && proposal.attempt <= 2 => Answer::Wait,
+        // A step that asks nobody the first time has no consent in any file; to try it again is an order all the same.
+        Next::Again { tier: Tier::None, .. } => Answer::Order(Order::Start { consent: None }),
         Next::Again { .. } => start(&step.id, proposal, consents),
         Next::Impossible(why) => Answer::Person(format!("{}: {why}", step.id)),
         _ => Answer::Wait,
