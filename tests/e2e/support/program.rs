@@ -1,11 +1,12 @@
 //! The program without a terminal: its output is collected, its end is awaited, and nothing of it outlives the test.
 
-use super::{new_mark, until};
+use super::{PATIENCE, new_mark};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 pub const LEEWARD: &str = env!("CARGO_BIN_EXE_leeward");
 
@@ -80,13 +81,18 @@ pub fn command(home: &Path, args: &[&str]) -> (Command, String) {
     let mark = new_mark();
     let mut command = Command::new(LEEWARD);
     command.args(args).env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("LEEWARD_E2E", &mark).env("USER", "oncall").env("TMPDIR", std::env::temp_dir()).current_dir(home);
+    command.env("LEEWARD_E2E", &mark).env("TMPDIR", std::env::temp_dir()).current_dir(home);
     (command, mark)
 }
 
 impl Program {
     pub fn start(home: &Path, args: &[&str]) -> Program {
+        Program::start_as("oncall", home, args)
+    }
+
+    pub fn start_as(user: &str, home: &Path, args: &[&str]) -> Program {
         let (mut command, mark) = command(home, args);
+        command.env("USER", user);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (Collected::of(child.stdout.take().unwrap()), Collected::of(child.stderr.take().unwrap()));
         Program { child, out, err, mark }
@@ -120,7 +126,15 @@ impl Program {
     /// Waits for its end. One that does not end is a failure, and is killed.
     #[track_caller]
     pub fn end(&mut self) -> Told {
-        let status: ExitStatus = until("the program ends", || self.child.try_wait().unwrap());
+        let began = Instant::now();
+        let status: ExitStatus = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            let hangs = began.elapsed() > PATIENCE;
+            assert!(!hangs, "it does not end\n--- out\n{}\n--- err\n{}", self.out.now(), self.err.now());
+            std::thread::sleep(Duration::from_millis(20));
+        };
         Told { code: status.code(), out: self.out.all(), err: self.err.all() }
     }
 }
