@@ -286,6 +286,11 @@ impl Attempt<'_> {
         match lock::release(&self.server, lease, holder).await {
             Ok(true) => Ok(Outcome::Done { reply: format!("{lease} given up by {holder}"), previous: None }),
             Ok(false) => Ok(Outcome::Already { reply: format!("{lease} is held by nobody") }),
+            // What is not ours need not be given up: after a take-over from a lost driver, the lock of the region that is
+            // left may still be in that one's name, and a run that insists on emptying it would never end.
+            Err(LockError::Alive { holder, .. }) => {
+                Ok(Outcome::Already { reply: format!("{lease} is held by {holder}, not by this driver") })
+            }
             Err(error) => Err(lock_outcome(error)),
         }
     }

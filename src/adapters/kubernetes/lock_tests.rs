@@ -188,6 +188,11 @@ async fn a_taking_whose_answer_was_lost_is_looked_for_again_and_giving_up_emptie
     assert_eq!(store.lock().unwrap().objects[LEASE]["spec"].get("holderIdentity"), None);
     assert!(matches!(actuator.perform(&release, Duration::from_secs(10)).await, Outcome::Already { .. }));
     assert!(actuator.verify_lock(Duration::from_secs(5)).await.is_err());
+    // Another's is left alone, and nothing of ours is left to give up.
+    store.lock().unwrap().put(LEASE, lease(Some("second@other"), "2026-01-01T00:00:00.000000Z"));
+    let outcome = actuator.perform(&release, Duration::from_secs(10)).await;
+    assert!(matches!(&outcome, Outcome::Already { reply } if reply.contains("second@other")), "{outcome:?}");
+    assert_eq!(store.lock().unwrap().objects[LEASE]["spec"]["holderIdentity"], "second@other");
 }
 
 #[tokio::test]

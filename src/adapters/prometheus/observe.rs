@@ -40,7 +40,7 @@ pub async fn observe(
     proxy: Option<Arc<dyn PodProxy>>,
     intervals: Intervals,
     out: mpsc::Sender<Observation>,
-    wanted: watch::Receiver<Option<u32>>,
+    mut wanted: watch::Receiver<Option<u32>>,
 ) {
     let from = match (endpoint, proxy) {
         (MetricsEndpoint::Url(url), _) => Scraper::new(&url, intervals.timeout).map_or_else(From::Nowhere, From::Url),
@@ -50,7 +50,7 @@ pub async fn observe(
     };
     tokio::select! {
         () = out.closed() => {}
-        () = scrape_loop(side, &from, intervals, &out, &wanted) => {}
+        () = scrape_loop(side, &from, intervals, &out, &mut wanted) => {}
     }
 }
 
@@ -63,7 +63,7 @@ async fn scrape_loop(
     from: &From,
     intervals: Intervals,
     out: &mpsc::Sender<Observation>,
-    wanted: &watch::Receiver<Option<u32>>,
+    wanted: &mut watch::Receiver<Option<u32>>,
 ) {
     let tell = async |fact| {
         let told = Observation { source: Source::Metrics(side), at: Timestamp::now(), fact };
@@ -81,7 +81,7 @@ async fn scrape_loop(
                 return std::future::pending().await;
             }
         };
-        let off = *wanted.borrow() == Some(0);
+        let off = *wanted.borrow_and_update() == Some(0);
         let fact = match got {
             Ok(Some(text)) => Ok(Some(parse(&text))),
             Ok(None) if off => Ok(None),
@@ -102,7 +102,18 @@ async fn scrape_loop(
                 back_off(intervals.metrics, failures)
             }
         };
-        sleep(wait).await;
+        tokio::select! {
+            () = sleep(wait) => {}
+            // How many controllers there are to be decides what an answer means: a standby's silence is an error until it
+            // is known that there is nobody to answer, and `status` must not wait a whole interval for that.
+            () = changed(wanted) => {}
+        }
+    }
+}
+
+async fn changed(wanted: &mut watch::Receiver<Option<u32>>) {
+    if wanted.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

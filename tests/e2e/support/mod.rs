@@ -5,16 +5,34 @@ pub mod program;
 pub mod terminal;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything: only something that hangs takes so long on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(150);
 
-/// One sandbox at a time: each has two database servers and two regions, and a machine may have two cores.
-pub fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Sandboxes at a time: each has two database servers and two regions, and spends most of its time waiting.
+const SANDBOXES_MAX: usize = 2;
+
+static TURNS: (Mutex<usize>, Condvar) = (Mutex::new(SANDBOXES_MAX), Condvar::new());
+
+/// The right to a sandbox.
+pub struct Turn(());
+
+/// Waits for the right to a sandbox.
+pub fn turn() -> Turn {
+    let (left, given) = &TURNS;
+    let left = left.lock().unwrap_or_else(PoisonError::into_inner);
+    *given.wait_while(left, |left| *left == 0).unwrap_or_else(PoisonError::into_inner) -= 1;
+    Turn(())
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let (left, given) = &TURNS;
+        *left.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        given.notify_one();
+    }
 }
 
 /// Looks until it is so.

@@ -1,11 +1,12 @@
 //! The program without a terminal: its output is collected, its end is awaited, and nothing of it outlives the test.
 
-use super::{new_mark, until};
+use super::{PATIENCE, new_mark};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 pub const LEEWARD: &str = env!("CARGO_BIN_EXE_leeward");
 
@@ -125,7 +126,15 @@ impl Program {
     /// Waits for its end. One that does not end is a failure, and is killed.
     #[track_caller]
     pub fn end(&mut self) -> Told {
-        let status: ExitStatus = until("the program ends", || self.child.try_wait().unwrap());
+        let began = Instant::now();
+        let status: ExitStatus = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            let hangs = began.elapsed() > PATIENCE;
+            assert!(!hangs, "it does not end\n--- out\n{}\n--- err\n{}", self.out.now(), self.err.now());
+            std::thread::sleep(Duration::from_millis(20));
+        };
         Told { code: status.code(), out: self.out.all(), err: self.err.all() }
     }
 }
