@@ -98,6 +98,7 @@ impl Program {
         Program { child, out, err, mark }
     }
 
+    #[allow(dead_code)]
     pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
