@@ -8,6 +8,7 @@ pub struct Signals(Vec<Signal>);
 
 impl Signals {
     /// SIGINT, SIGTERM and SIGHUP, for what must be tidied up with its terminal.
+    #[cfg(feature = "sandbox")]
     pub fn all() -> Result<Signals> {
         Signals::of(&[SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()])
     }

@@ -11,7 +11,7 @@ use tower::{BoxError, Service};
 /// What a client may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Reads, watches and the questions of [`REVIEWS`].
+    /// Reads, watches and the questions of `REVIEWS`.
     ReadOnly,
     /// Writes too.
     MayWrite,
