@@ -33,7 +33,8 @@ pub fn keymap(command: &KeymapCommand) -> Result<Exit> {
     }
     match command {
         KeymapCommand::Print { .. } => say(keymap.print().trim_end()),
-        KeymapCommand::Check { .. } => say(&format!("{file}: no problem found")),
+        KeymapCommand::Check { .. } if doubts.is_empty() => say(&format!("{file}: no problem found")),
+        KeymapCommand::Check { .. } => say(&format!("{file}: reads, with {} warnings", doubts.len())),
     }
     Ok(Exit::Fine)
 }

@@ -4,6 +4,7 @@ use super::refused;
 use crate::cli::signals::Signals;
 use crate::cli::{Exit, refuse, say, say_error};
 use crate::domain::problem::Problem;
+use crate::domain::units::clock;
 use crate::journal::Store;
 use crate::playbook::consent::Tier;
 use crate::playbook::consents::{Consents, read};
@@ -168,6 +169,8 @@ pub async fn walk(picture: &Picture, mut driving: Driving, consents: &Consents) 
 /// Answers proposals until the run is over or something is missing; then says what.
 async fn follow(driving: &mut Driving, shown: &mut Run, consents: &Consents) -> Option<String> {
     let mut waiting: Option<(String, Instant)> = None;
+    // The gate that was said to hold: a wait that nobody sees looks like a hang.
+    let mut told: Option<String> = None;
     let mut refusals = 0;
     loop {
         let patience = waiting.as_ref().map_or(HELD_MAX, |(_, since)| HELD_MAX.saturating_sub(since.elapsed()));
@@ -190,6 +193,11 @@ async fn follow(driving: &mut Driving, shown: &mut Run, consents: &Consents) -> 
                 Answer::Person(why) if proposal.held_by().is_none() => return Some(why),
                 // A gate may be lifted by time; the text of its answer changes while it counts down.
                 Answer::Person(why) => {
+                    let gate = proposal.held_by().map(|line| line.finding.gate.clone());
+                    if told != gate {
+                        say(&format!("waits for at most {}: {why}", clock(HELD_MAX)));
+                        told = gate;
+                    }
                     let since = waiting.as_ref().map_or_else(Instant::now, |(_, since)| *since);
                     waiting = Some((why, since));
                 }
