@@ -196,3 +196,15 @@ fn a_signal_while_it_starts_ends_it_too() {
         until("every process is gone", || marked(&program.mark).is_empty().then_some(()));
     }
 }
+
+#[test]
+fn a_wrong_place_of_postgresql_in_the_configuration_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let config = crate::support::absent(home.path());
+    let mut text = std::fs::read_to_string(&config).unwrap();
+    text.push_str("\n[postgres]\nbindir = \"/nowhere/bin\"\n");
+    std::fs::write(&config, text).unwrap();
+    for command in ["sandbox", "drill"] {
+        leeward(home.path(), &["--config", "config.toml", command]).ended(1).says("/nowhere/bin").says("initdb");
+    }
+}

@@ -98,11 +98,6 @@ impl Program {
         Program { child, out, err, mark }
     }
 
-    #[allow(dead_code)]
-    pub fn pid(&self) -> i32 {
-        self.child.id().cast_signed()
-    }
-
     pub fn out(&self) -> String {
         self.out.now()
     }
