@@ -3,7 +3,7 @@
 //! A consent in a file names a step, and where the step asks for the region's name, that name; `effect` may pin the hash
 //! that `playbook plan` printed. What is not in the file is not consented to.
 
-use crate::domain::problem::{Problem, nearest, parse_toml};
+use crate::domain::problem::{Problem, check_schema, nearest, parse_toml};
 use crate::gates;
 use crate::playbook::file::Playbook;
 use serde::Deserialize;
@@ -76,12 +76,7 @@ struct RawOverride {
 pub fn read(file: &str, text: &str, playbook: &Playbook) -> Result<Consents, Problem> {
     let raw: Raw = parse_toml(file, text)?;
     let at = |span: Range<usize>, message: String| Problem::at(file, text, span, message);
-    if *raw.schema.get_ref() != 1 {
-        return Err(at(
-            raw.schema.span(),
-            format!("schema {} is not known; this program reads 1", raw.schema.get_ref()),
-        ));
-    }
+    check_schema(&raw.schema, &at)?;
     if *raw.playbook.get_ref() != playbook.name {
         let text = format!("these consents are for \"{}\", not for \"{}\"", raw.playbook.get_ref(), playbook.name);
         return Err(at(raw.playbook.span(), text));

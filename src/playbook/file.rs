@@ -4,16 +4,13 @@
 use super::consent::Tier;
 use super::kinds::Kind;
 use crate::domain::humane;
-use crate::domain::problem::{Problem, parse_toml};
+use crate::domain::problem::{Problem, check_schema, parse_toml};
 use crate::gates;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
-
-/// The version of the format that this program reads.
-pub const SCHEMA: u32 = 1;
 
 /// A playbook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,12 +143,7 @@ pub struct RawWith {
 pub fn read(file: &str, text: &str) -> Result<Playbook, Problem> {
     let raw: RawPlaybook = parse_toml(file, text)?;
     let at = |span: Range<usize>, message: String| Problem::at(file, text, span, message);
-    if *raw.schema.get_ref() != SCHEMA {
-        return Err(at(
-            raw.schema.span(),
-            format!("schema {} is not known; this program reads {SCHEMA}", raw.schema.get_ref()),
-        ));
-    }
+    check_schema(&raw.schema, &at)?;
     check_word(&raw.name, "a playbook's name", &at)?;
     if raw.step.is_empty() {
         return Err(at(raw.name.span(), format!("playbook \"{}\" has no [[step]]", raw.name.get_ref())).about(""));

@@ -14,6 +14,6 @@ pub mod run;
 
 mod builtin;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use builtin::builtin;

@@ -8,12 +8,12 @@ use super::*;
 use crate::domain::Timestamp;
 use crate::domain::fixtures::{Sim, healthy_pair, outage};
 use crate::domain::fleet::Fleet;
-use crate::domain::region::{Direction, Side};
 use crate::gates::OverrideBy;
 use crate::journal::Journal;
 use crate::playbook::propose::Next;
-use crate::playbook::record::{Before, Declared, End, Event, RunId};
+use crate::playbook::record::{End, Event, RunId};
 use crate::playbook::run::{Run, StepState};
+use crate::playbook::tests::{BY, declared, failover};
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -169,26 +169,8 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn declaration(sim: &Sim) -> Record {
-    let from = sim.fleet.region(Side::A);
-    let active = from.crons.rows().iter().filter(|(_, cron)| !cron.suspended).map(|(key, _)| key.clone());
-    let declared = Declared {
-        run: id(),
-        playbook: crate::playbook::builtin().unwrap().remove(0),
-        environment: "prod".to_owned(),
-        regions: sim.fleet.policy.regions.map(|_, region| region.name.clone()),
-        direction: Direction { from: Side::A, to: Side::B },
-        simulated: false,
-        failing_since: sim.fleet.failing_since(Side::A),
-        before: Before {
-            who: None,
-            crons_active: active.collect(),
-            crons_at: from.crons.as_of(),
-            replicas: from.controllers.as_ref().map(|known| known.value.wanted()),
-            timeline: from.database.as_ref().map(|known| known.value.timeline),
-            rows_behind: Some(0),
-        },
-    };
-    Record { at: sim.now, by: "op@bastion".to_owned(), event: Event::Declared(Box::new(declared)) }
+    let declared = declared(sim, failover());
+    Record { at: sim.now, by: BY.to_owned(), event: Event::Declared(Box::new(declared)) }
 }
 
 impl Bench {

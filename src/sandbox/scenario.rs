@@ -2,7 +2,7 @@
 
 use super::fault::{FAULTS, FaultKind};
 use crate::domain::humane;
-use crate::domain::problem::{Problem, parse_toml};
+use crate::domain::problem::{Problem, check_schema, parse_toml};
 use serde::Deserialize;
 use std::ops::Range;
 use std::time::Duration;
@@ -87,12 +87,7 @@ struct RawFault {
 pub fn read(file: &str, text: &str) -> Result<Scenario, Problem> {
     let raw: Raw = parse_toml(file, text)?;
     let at = |span: Range<usize>, message: String| Problem::at(file, text, span, message);
-    if *raw.schema.get_ref() != 1 {
-        return Err(at(
-            raw.schema.span(),
-            format!("schema {} is not known; this program reads 1", raw.schema.get_ref()),
-        ));
-    }
+    check_schema(&raw.schema, &at)?;
     let fault = |raw: RawFault| {
         let word = raw.kind.get_ref();
         let Some((_, kind)) = FAULTS.iter().find(|(name, _)| name == word) else {

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::{Binding, Mode, PRESETS};
 use crate::console::action::Action;
 use crate::console::key::{Key, parse_chord};
-use crate::domain::problem::{Problem, parse_toml};
+use crate::domain::problem::{Problem, check_schema, parse_toml};
 
 type Lines = BTreeMap<Spanned<String>, Spanned<String>>;
 
@@ -47,11 +47,7 @@ pub(super) struct Layer {
 /// The text can't be read at all.
 pub(super) fn read(file: &str, text: &str, layer: usize) -> Result<Layer, Problem> {
     let written: File = parse_toml(file, text)?;
-    let schema = *written.schema.get_ref();
-    if schema != 1 {
-        let message = format!("schema {schema} is not known here; this leeward reads schema 1");
-        return Err(Problem::at(file, text, written.schema.span(), message));
-    }
+    check_schema(&written.schema, &|span, message| Problem::at(file, text, span, message))?;
     let mut out = Layer::default();
     if let Some(name) = written.extends {
         let known = || PRESETS.iter().map(|(name, _)| *name).chain(["none"]);

@@ -30,8 +30,8 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Largest loss that the facts allow for. None: unknown, also when it is not known how fast the primary wrote after
-    /// the last look at it.
+    /// Largest loss if the primary ended when we last could tell; one that is only cut off, and writes on, loses more.
+    /// None: unknown, also when it is not known how fast the primary wrote after the last look at it.
     #[must_use]
     pub fn at_most(&self) -> Option<Bytes> {
         let after = if self.exact { Bytes(0) } else { self.after? };

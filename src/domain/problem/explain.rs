@@ -31,6 +31,19 @@ pub fn parse_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Prob
     }
 }
 
+/// Checks the version that a file says it is written in. All files that people write are at version 1.
+///
+/// `at` makes a problem of a place in the file.
+///
+/// # Errors
+/// Another version.
+pub fn check_schema(written: &Spanned<u32>, at: &dyn Fn(Range<usize>, String) -> Problem) -> Result<(), Problem> {
+    match *written.get_ref() {
+        1 => Ok(()),
+        other => Err(at(written.span(), format!("schema {other} is not known here; this leeward reads schema 1"))),
+    }
+}
+
 /// The error of a text that is no TOML at all; `at` makes a problem of a place in it.
 pub fn not_toml(error: &toml::de::Error, at: &dyn Fn(Range<usize>, String) -> Problem) -> Problem {
     at(error.span().unwrap_or(0..0), format!("not valid TOML: {}", one_line(error.message())))

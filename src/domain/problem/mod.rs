@@ -12,7 +12,7 @@ mod tests;
 use std::fmt;
 use std::ops::Range;
 
-pub use explain::{not_toml, parse_toml, read_table};
+pub use explain::{check_schema, not_toml, parse_toml, read_table};
 pub use quote::printable;
 
 /// The longest text [`parse_toml`] reads, in bytes. A person writes no longer one; a wrong path may name one.

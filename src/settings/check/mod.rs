@@ -16,7 +16,7 @@ use super::file::{File, Span, Text};
 use super::sources::Sources;
 use super::types::Settings;
 use crate::domain::humane::duration_text;
-use crate::domain::problem::Problem;
+use crate::domain::problem::{Problem, check_schema};
 
 /// What the checks need of the outside, given by the caller.
 pub(super) struct Around<'a> {
@@ -40,10 +40,8 @@ pub(super) struct Findings<'a> {
 /// The settings and what is doubtful about them, or all that is wrong.
 pub(super) fn settings(file: File, around: &Around<'_>) -> Result<(Settings, Vec<Warning>), Vec<Problem>> {
     let mut found = Findings { around, problems: Vec::new(), warnings: Vec::new() };
-    if *file.schema.get_ref() != 1 {
-        let message = format!("schema {} is not known here; this leeward reads schema 1", file.schema.get_ref());
-        found.wrong(file.schema.span(), message);
-    }
+    let checked = check_schema(&file.schema, &|span, message| around.sources.problem(span, message));
+    found.problems.extend(checked.err());
     let settings = build(file, &mut found);
     match settings {
         Some(settings) if found.problems.is_empty() => Ok((settings, found.warnings)),

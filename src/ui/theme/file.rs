@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{BUILT_IN, Level, Look, Role, Slot, Theme, colour};
-use crate::domain::problem::{Problem, parse_toml};
+use crate::domain::problem::{Problem, check_schema, parse_toml};
 
 /// More colours than this nobody tells apart.
 const PALETTE_MAX: usize = 16;
@@ -91,10 +91,7 @@ pub(super) fn load(file: &str, text: &str) -> Result<Theme, Vec<Problem>> {
 fn lay(file: &str, text: &str, building: &mut Building, depth: usize) -> Result<String, Problem> {
     let written: File = parse_toml(file, text)?;
     let wrong = |span, message: String| Problem::at(file, text, span, message);
-    if *written.schema.get_ref() != 1 {
-        let message = format!("schema {} is not known here; this leeward reads schema 1", written.schema.get_ref());
-        return Err(wrong(written.schema.span(), message));
-    }
+    check_schema(&written.schema, &wrong)?;
     let is_built_in = BUILT_IN.iter().any(|(_, built_in)| *built_in == text);
     let base = match &written.extends {
         Some(name) => {
