@@ -27,6 +27,28 @@ struct Seen {
     bytes: Vec<u8>,
     /// None while sizes storm: an emulator of another size than the program's can make nothing of its frames.
     screen: Option<vt100::Parser>,
+    /// How many of the bytes the screen has been given.
+    drawn: usize,
+}
+
+/// Mode 2026, synchronized update: a terminal shows nothing of what lies between the two.
+const HOLD: &[u8] = b"\x1b[?2026h";
+const RELEASE: &[u8] = b"\x1b[?2026l";
+
+impl Seen {
+    /// Takes what was written. As on a terminal, half a frame is never seen: what follows a hold waits for its release.
+    fn take(&mut self, written: &[u8]) {
+        self.bytes.extend_from_slice(written);
+        let last = |mark: &[u8]| self.bytes.windows(mark.len()).rposition(|bytes| bytes == mark);
+        let end = match (last(HOLD), last(RELEASE)) {
+            (Some(hold), release) if release.is_none_or(|release| release < hold) => hold.max(self.drawn),
+            _ => self.bytes.len(),
+        };
+        if let Some(screen) = &mut self.screen {
+            screen.process(&self.bytes[self.drawn..end]);
+        }
+        self.drawn = end;
+    }
 }
 
 fn size(columns: u16, rows: u16) -> PtySize {
@@ -66,7 +88,8 @@ impl Terminal {
         let tty = pair.master.tty_name().unwrap();
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
-        let seen = Arc::new(Mutex::new(Seen { bytes: Vec::new(), screen: Some(vt100::Parser::new(24, 80, 0)) }));
+        let seen =
+            Arc::new(Mutex::new(Seen { bytes: Vec::new(), screen: Some(vt100::Parser::new(24, 80, 0)), drawn: 0 }));
         let stop = Arc::new(AtomicBool::new(false));
         let reader = follow(pair.master.try_clone_reader().unwrap(), Arc::clone(&seen), Arc::clone(&stop));
         let writer = pair.master.take_writer().unwrap();
@@ -90,7 +113,7 @@ impl Terminal {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 
-    /// The text on the screen now.
+    /// The text on the screen now: the last whole frame.
     pub fn frame(&self) -> String {
         self.seen.lock().unwrap().screen.as_ref().map(|parser| parser.screen().contents()).unwrap_or_default()
     }
@@ -225,11 +248,7 @@ fn follow(mut from: Box<dyn Read + Send>, seen: Arc<Mutex<Seen>>, stop: Arc<Atom
             if stop.load(Ordering::SeqCst) {
                 return;
             }
-            let mut seen = seen.lock().unwrap();
-            seen.bytes.extend_from_slice(&buffer[..count]);
-            if let Some(screen) = &mut seen.screen {
-                screen.process(&buffer[..count]);
-            }
+            seen.lock().unwrap().take(&buffer[..count]);
         }
     })
 }
@@ -238,5 +257,22 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn half_a_frame_is_never_seen() {
+    let mut seen = Seen { bytes: Vec::new(), screen: Some(vt100::Parser::new(2, 20, 0)), drawn: 0 };
+    let text = |seen: &Seen| seen.screen.as_ref().unwrap().screen().contents();
+    for (written, shown) in [
+        (&b"before"[..], "before"),
+        (b"\x1b[?2026h\x1b[H\x1b[2Jfirst", "before"),
+        (b" half\x1b[?20", "before"),
+        (b"26l\x1b[?20", "first half"),
+        (b"26h\x1b[H\x1b[2Jnext", "first half"),
+        (b"\x1b[?2026l", "next"),
+    ] {
+        seen.take(written);
+        assert_eq!(text(&seen), shown, "after {:?}", String::from_utf8_lossy(written));
     }
 }
