@@ -354,13 +354,13 @@ fn run_choice(state: &mut State, choice: Choice, key: Key) -> Vec<Command> {
 impl State {
     /// Id of the current step, and the region that it acts on.
     fn current_step(&self) -> Option<(String, String)> {
-        let followed = self.run.as_ref()?;
-        let (_, step, _) = followed.run.current()?;
+        let run = &self.run.as_ref()?.run;
+        let (_, step, _) = self.open_step()?;
         let effects = match &self.derived.proposal.as_ref()?.next {
             Next::Start { effects, .. } | Next::Again { effects, .. } => effects.as_slice(),
             _ => &[],
         };
-        let side = effects.iter().find_map(|effect| effect.side()).unwrap_or(followed.run.declared.direction.to);
-        Some((step.id.clone(), followed.run.declared.regions.get(side).clone()))
+        let side = effects.iter().find_map(|effect| effect.side()).unwrap_or(run.declared.direction.to);
+        Some((step.id.clone(), run.declared.regions.get(side).clone()))
     }
 }

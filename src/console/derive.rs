@@ -138,8 +138,8 @@ impl State {
 
     /// A question about a step that is no longer the question, or about effects that have changed, is void.
     fn hold_dialog_to_facts(&mut self) {
+        let current = self.open_step().map(|(_, step, _)| step.id.clone());
         let proposal = self.derived.proposal.as_ref();
-        let current = self.run.as_ref().and_then(|followed| followed.run.current()).map(|(_, step, _)| step.id.clone());
         let Overlay::Dialog(dialog) = &mut self.overlay else { return };
         let gone = match &mut dialog.ask {
             Ask::Consent { step, attempt, shown, .. } => {

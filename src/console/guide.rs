@@ -55,8 +55,7 @@ impl State {
     }
 
     fn uncertain(&self) -> bool {
-        let current = self.run.as_ref().and_then(|followed| followed.run.current());
-        current.is_some_and(|(_, _, slot)| matches!(slot.state, StepState::Uncertain(_)))
+        self.open_step().is_some_and(|(_, _, slot)| matches!(slot.state, StepState::Uncertain(_)))
     }
 
     fn next_turn(&self) -> Turn {

@@ -19,8 +19,8 @@ use crate::domain::fleet::happening::Weight;
 use crate::domain::region::Direction;
 use crate::domain::text::clean_to;
 use crate::playbook::declare::{DeclareError, direction};
-use crate::playbook::file::{Playbook, Purpose};
-use crate::playbook::run::Run;
+use crate::playbook::file::{Playbook, Purpose, Step};
+use crate::playbook::run::{Run, StepRun};
 
 /// Whether this console may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,13 +95,6 @@ impl Followed {
     #[must_use]
     pub fn shown_in_line(&self) -> bool {
         self.run.ended.is_none() || self.trouble.is_some()
-    }
-
-    /// The step that is looked at. None: the run is over, its end is looked at.
-    #[must_use]
-    pub fn step_in_sight(&self) -> Option<usize> {
-        let last = self.run.steps.len().checked_sub(1);
-        self.looked_at.map(|at| at.min(last.unwrap_or(0))).or_else(|| self.run.current().map(|(at, _, _)| at))
     }
 }
 
@@ -209,6 +202,23 @@ impl State {
     #[must_use]
     pub fn drives(&self) -> bool {
         self.run.as_ref().is_some_and(|run| run.driving && run.run.ended.is_none())
+    }
+
+    /// The step that the run is at, with its place: the one that may come next. None: no run, or it is over.
+    #[must_use]
+    pub fn open_step(&self) -> Option<(usize, &Step, &StepRun)> {
+        let run = self.run.as_ref().map(|followed| &followed.run).filter(|run| run.ended.is_none())?;
+        let proposed = self.derived.proposal.as_ref().and_then(|proposal| proposal.index);
+        let at = proposed.or_else(|| run.current().map(|(at, _, _)| at))?;
+        Some((at, run.declared.playbook.steps.get(at)?, run.steps.get(at)?))
+    }
+
+    /// Place of the step that is looked at. None: no run, or its end is looked at.
+    #[must_use]
+    pub fn step_in_sight(&self) -> Option<usize> {
+        let followed = self.run.as_ref()?;
+        let last = followed.run.steps.len().saturating_sub(1);
+        followed.looked_at.map(|at| at.min(last)).or_else(|| self.open_step().map(|(at, _, _)| at))
     }
 
     /// The question that is open.

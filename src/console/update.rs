@@ -139,8 +139,8 @@ fn run_news(state: &mut State, news: RunNews) -> Vec<Command> {
             }
         }
         RunNews::Recorded(record) => {
+            let before = state.open_step().map(|(at, _, _)| at);
             let Some(followed) = &mut state.run else { return Vec::new() };
-            let before = followed.run.current().map(|(at, _, _)| at);
             if let Err(illegal) = followed.run.apply(&record) {
                 followed.trouble = Some(clean_to(&format!("a record does not fit the run: {illegal}"), 300));
             }

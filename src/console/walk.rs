@@ -87,13 +87,13 @@ impl State {
 
     /// In a run, the step that is looked at; elsewhere nothing.
     fn next_step(&mut self, by: isize) {
+        let (in_sight, current) = (self.step_in_sight(), self.open_step().map(|(at, _, _)| at));
         if self.trail.here() == View::Run
             && let Some(followed) = &mut self.run
         {
             let count = followed.run.steps.len();
-            let at = followed.step_in_sight().unwrap_or(count);
+            let at = in_sight.unwrap_or(count);
             let to = at.saturating_add_signed(by).min(count.saturating_sub(1));
-            let current = followed.run.current().map(|(at, _, _)| at);
             followed.looked_at = Some(to).filter(|to| Some(*to) != current);
             // Past the last step of a run that is over lies its end.
             if by > 0 && followed.run.ended.is_some() && at + 1 >= count {

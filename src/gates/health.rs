@@ -128,8 +128,7 @@ pub fn standby_quiet(q: &Question<'_>) -> Answer {
     } else if acts.is_empty() {
         Answer::pass(format!("nothing acts in {}", region.name))
     } else {
-        Answer::warn(format!("{} acts beside the primary: {}", region.name, acts.join(", ")))
-            .lift("leeward playbook run fence")
+        Answer::warn(format!("{} acts beside the primary: {}", region.name, acts.join(", "))).lift(q.fence_advice())
     }
 }
 
@@ -155,7 +154,7 @@ pub fn one_primary(q: &Question<'_>) -> Answer {
             .lift("rebuild the old primary as a replica; until then a session may switch its fence off");
         }
         Answer::block(format!("two databases are out of recovery: {}", both.join(", ")))
-            .lift("the older timeline is the old primary: leeward playbook run fence")
+            .lift(format!("the older timeline is the old primary: {}", q.fence_advice()))
     } else if Side::BOTH.into_iter().all(|side| q.fleet.region(side).live_database(q.fleet.now).is_some()) {
         Answer::pass("one primary database at most")
     } else {

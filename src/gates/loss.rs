@@ -25,14 +25,25 @@ pub fn limit(q: &Question<'_>) -> Answer {
     };
     let evidence =
         q.evidence(Source::Database(q.direction.to), loss.replica_lsn.map_or_else(String::new, |l| l.to_string()));
+    let ended = loss.if_ended().unwrap_or(most);
     if most > limit {
-        Answer::block(format!("may lose {}, over the limit of {limit}", loss.words()))
-            .lift("let the replica catch up, or accept the loss with a second person")
-            .of(most.0)
-            .on(evidence)
+        let old = q.name(q.direction.from);
+        let (text, lift) = if ended > limit {
+            let text = format!("may lose {}, over the limit of {limit}", loss.words());
+            (text, "let the replica catch up, or accept the loss with a second person".to_owned())
+        } else {
+            let text = format!("may lose {}, which is over the limit of {limit}", loss.words());
+            (text, format!("prove that {old} has ended or is fenced, or accept the loss with a second person"))
+        };
+        // What it writes on grows with time. Whoever goes on against this has accepted that, at whatever size.
+        Answer::block(text).lift(lift).of(ended.0).on(evidence)
     } else {
-        let verb = if loss.exact { "loses" } else { "may lose" };
-        Answer::pass(format!("{verb} {} of {limit} allowed", loss.words())).on(evidence)
+        let text = if loss.exact {
+            format!("loses {} of {limit} allowed", loss.words())
+        } else {
+            format!("may lose {}; the limit is {limit}", loss.words())
+        };
+        Answer::pass(text).on(evidence)
     }
 }
 

@@ -182,6 +182,15 @@ impl Question<'_> {
         self.fleet.name(side)
     }
 
+    /// How a region that acts beside the primary is fenced. An open run keeps every other one out, and does it itself.
+    fn fence_advice(&self) -> &'static str {
+        if self.facts.our_lock.is_some() {
+            "the fence steps of the open run, which come again by themselves"
+        } else {
+            "leeward playbook run fence"
+        }
+    }
+
     /// "us-central1 db has not answered for 41s: connection refused".
     fn silence(&self, source: Source) -> String {
         let health = self.fleet.health(source);

@@ -35,6 +35,7 @@ pub fn measure(run: &Run, fleet: &Fleet) -> Option<(Loss, Option<u64>)> {
     let loss = Loss {
         bytes: Some(end.ahead_of(has)),
         after: None,
+        writing: None,
         primary_at: region.database.as_ref().map(|known| known.at),
         unseen: None,
         primary_lsn: Some(end),

@@ -171,7 +171,7 @@ pub fn propose(run: &Run, fleet: &Fleet, facts: &RunFacts) -> Proposal {
     if run.ended.is_some() {
         return none(Next::Over);
     }
-    let Some((index, step, slot)) = run.current() else { return none(Next::Finish) };
+    let Some((index, step, slot)) = returned(run, fleet).or_else(|| run.current()) else { return none(Next::Finish) };
     let question = Question { fleet, direction: run.declared.direction, facts };
     let line = |id: &String| gates::by_id(id).map_or_else(|| strange(id), |gate| gate_line(run, gate, &question));
     let attempt = slot.started.as_ref().map_or(1, |start| start.attempt + 1);
@@ -190,6 +190,26 @@ pub fn propose(run: &Run, fleet: &Fleet, facts: &RunFacts) -> Proposal {
         _ => waiting(run, step, fleet),
     };
     Proposal { index: Some(index), attempt, gates, next }
+}
+
+/// A fence that was left unproven, whose target answers again and lets it be proven now. It comes before anything else:
+/// what was decided on was a region that is gone. Not while a step is on its way, nor once the lock is being given up.
+fn returned<'a>(run: &'a Run, fleet: &Fleet) -> Option<(usize, &'a Step, &'a StepRun)> {
+    let (open, current, _) = run.current()?;
+    if current.kind == Kind::Report || run.steps.iter().any(|slot| slot.state == StepState::Started) {
+        return None;
+    }
+    let scene = Scene { fleet, run, since: None };
+    let answers = |step: &Step| {
+        let target = step.kind.target(run.declared.direction);
+        let seen = target.is_some_and(|source| fleet.freshness(source).usable());
+        let can = matches!(step.kind.plan(&scene), Plan::Done | Plan::Wait | Plan::Act(_));
+        // What could not be proven even so would be left unproven and come again without end.
+        seen && can && !matches!(step.kind.proof(&scene), Proof::Unreachable(_))
+    };
+    let steps = run.declared.playbook.steps.iter().zip(&run.steps).enumerate().take(open);
+    let mut fences = steps.map(|(index, (step, slot))| (index, step, slot));
+    fences.find(|(_, step, slot)| slot.reopens(step) && answers(step))
 }
 
 fn gate_line(run: &Run, gate: &gates::Gate, question: &Question<'_>) -> GateLine {

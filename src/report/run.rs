@@ -200,8 +200,11 @@ fn loss_lines(out: &mut String, figures: &Figures) {
                 .unseen
                 .filter(|_| !loss.exact)
                 .map_or_else(|| "0 s of log".to_owned(), |seen| format!("up to {} of log", clock(seen)));
-            let bytes = loss.at_most().map_or("an unknown amount".to_owned(), |bytes| bytes.to_string());
+            let bytes = loss.if_ended().map_or("an unknown amount".to_owned(), |bytes| bytes.to_string());
             let _ = writeln!(out, "  {:<10}{bytes}, {seconds}, {rows}", "lost");
+            if let Some(most) = loss.at_most().filter(|most| loss.if_ended().is_some_and(|ended| *most > ended)) {
+                let _ = writeln!(out, "  {:<10}{most} if the old side wrote on until this was taken down", "");
+            }
             let _ = writeln!(out, "  {:<10}{basis}", "");
         }
     }

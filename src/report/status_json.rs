@@ -5,6 +5,7 @@ use super::status::UNFINISHED;
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::happening::Weight;
 use crate::domain::fleet::region::Region;
+use crate::domain::fleet::replication::Loss;
 use crate::domain::freshness::{Known, Source};
 use crate::domain::region::Side;
 use crate::domain::units::Lsn;
@@ -162,6 +163,9 @@ fn verdict(fleet: &Fleet, readiness: &Readiness) -> Value {
         "takes": readiness.takes.as_secs(),
         "rto_target": fleet.policy.rto_target.as_secs(),
         "caches_new_after": readiness.caches_new_after.map(|ttl| ttl.as_secs()),
+        "loss_bytes": readiness.loss.as_ref().and_then(Loss::if_ended).map(|bytes| bytes.0),
+        "loss_bytes_if_primary_lives": readiness.loss.as_ref().and_then(Loss::at_most).map(|bytes| bytes.0),
+        "loss_exact": readiness.loss.as_ref().map(|loss| loss.exact),
         "loss_rows": readiness.loss_rows,
         "in_flight": readiness.in_flight,
         "blocks": list(&readiness.blocks),

@@ -192,7 +192,7 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     buf.set_style(area, look.role(if followed.trouble.is_some() { Role::Bad } else { Role::Banner }));
     let spent = clock(since(run.t0(), state.fleet.now));
     let target = age(state.fleet.policy.rto_target);
-    let place = match run.current() {
+    let place = match state.open_step() {
         Some((at, step, _)) => format!("step {} of {} {}", at + 1, run.steps.len(), step.id),
         None => "all steps behind".to_owned(),
     };

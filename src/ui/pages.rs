@@ -74,7 +74,7 @@ fn paint_list(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
             let until = run.ended.as_ref().map_or(state.fleet.now, |(_, at, _)| *at);
             let spent = clock(since(run.t0(), until));
             let title = format!("{} · {spent} of {}", run.declared.playbook.name, age(state.fleet.policy.rto_target));
-            (title, step_rows(state), followed.step_in_sight())
+            (title, step_rows(state), state.step_in_sight())
         }
         _ => ("playbooks".to_owned(), playbooks(state), Some(state.playbook)),
     };
@@ -107,7 +107,7 @@ fn progress(state: &State) -> Row {
     let run = &followed.run;
     let until = run.ended.as_ref().map_or(state.fleet.now, |(_, at, _)| *at);
     let spent = clock(since(run.t0(), until));
-    let place = match (&run.ended, run.current()) {
+    let place = match (&run.ended, state.open_step()) {
         (None, Some((at, _, _))) => format!("step {} of {}", at + 1, run.steps.len()),
         (None, None) => "all steps behind".to_owned(),
         (Some(_), _) => "over".to_owned(),

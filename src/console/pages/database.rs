@@ -273,8 +273,9 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
     };
     rows.push(row("not received", received, &to.charts.unreceived));
     if let (false, Some(at)) = (loss.exact, loss.primary_at) {
-        let after = loss.after.map(|bytes| format!(", about {bytes} at its rate")).unwrap_or_default();
-        let words = format!("and what it wrote after {}{after}", at.strftime("%H:%M:%S"));
+        let after = loss.after.map(|bytes| format!(": about {bytes}")).unwrap_or_default();
+        let writing = loss.writing.map(|bytes| format!(", {bytes} if it lives")).unwrap_or_default();
+        let words = format!("and what it wrote after {}{after}{writing}", at.strftime("%H:%M:%S"));
         rows.push(Row::new().dim(format!("{:<LABEL$}", "")).add(words, Tone::Warn));
     }
     let replica = to.live_database(fleet.now).and_then(DatabaseSample::replica);

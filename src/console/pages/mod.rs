@@ -46,7 +46,7 @@ impl State {
     pub(super) fn turn_page(&mut self) {
         let here = self.trail.here();
         let step = match here {
-            View::Run => self.run.as_ref().and_then(|followed| followed.step_in_sight()),
+            View::Run => self.step_in_sight(),
             View::Playbooks => Some(self.playbook),
             _ => None,
         };

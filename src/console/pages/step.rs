@@ -18,7 +18,7 @@ use crate::playbook::run::{StepRun, StepState};
 pub fn step_rows(state: &State) -> Vec<Row> {
     let Some(followed) = &state.run else { return Vec::new() };
     let run = &followed.run;
-    let current = run.current().map(|(at, _, _)| at).filter(|_| run.ended.is_none());
+    let current = state.open_step().map(|(at, _, _)| at);
     let steps = run.declared.playbook.steps.iter().zip(&run.steps).enumerate();
     steps
         .map(|(at, (step, slot))| {
@@ -59,7 +59,7 @@ fn stand(state: &State, followed: &Followed, at: usize, slot: &StepRun, here: bo
     let took = || slot.started_at.zip(slot.ended_at).map_or_else(|| "done".to_owned(), |(a, b)| clock(since(a, b)));
     match &slot.state {
         StepState::Done => took(),
-        StepState::Unproven(_) => "not proven".to_owned(),
+        StepState::Unproven(_) if !here => "not proven".to_owned(),
         StepState::Skipped(_) => "skipped".to_owned(),
         StepState::Failed(_) => "failed".to_owned(),
         StepState::Uncertain(_) => "uncertain".to_owned(),
@@ -68,14 +68,14 @@ fn stand(state: &State, followed: &Followed, at: usize, slot: &StepRun, here: bo
             let spent = slot.started_at.map(|at| since(at, state.fleet.now)).unwrap_or_default();
             format!("at it {}", clock(spent))
         }
-        StepState::Waiting if here => match state.turn() {
+        StepState::Waiting | StepState::Unproven(_) if here => match state.turn() {
             Turn::Start(Tier::None) | Turn::Busy(_) => "next".to_owned(),
             Turn::Start(_) | Turn::Finish => "your turn".to_owned(),
             Turn::Held(_) => "held".to_owned(),
             Turn::Stuck(_) => "stuck".to_owned(),
             _ => "next".to_owned(),
         },
-        StepState::Waiting => {
+        StepState::Waiting | StepState::Unproven(_) => {
             let step = followed.run.declared.playbook.steps.get(at);
             let expect = step.map(|step| {
                 let past = state.history.step_takes.get(&step.id).and_then(|all| all.first()).copied();
@@ -93,13 +93,17 @@ pub(super) fn rows(state: &State, at: usize, columns: usize) -> (String, bool, V
     let (Some(step), Some(slot)) = (run.declared.playbook.steps.get(at), run.steps.get(at)) else {
         return (String::new(), false, Vec::new());
     };
-    let current = run.ended.is_none() && run.current().is_some_and(|(open, _, _)| open == at);
+    let current = state.open_step().is_some_and(|(open, _, _)| open == at);
     let mut page = Writer { columns, rows: Vec::new() };
     page.push(Row::of(run.words(&step.title), Tone::Strong));
     if current {
         // While the question is open, it says itself what to press.
         if state.dialog().is_none() {
             now(state, &mut page);
+        }
+        if matches!(slot.state, StepState::Unproven(_)) {
+            let text = "it was left unproven; what it acts on answers again, so it comes before the other steps";
+            page.labelled("again", text, Tone::Warn);
         }
     } else {
         if let Some((End::Aborted, _, reason)) = &run.ended {

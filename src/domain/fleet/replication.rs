@@ -14,8 +14,12 @@ use std::time::Duration;
 pub struct Loss {
     /// Bytes of log that the replica does not have. None: unknown.
     pub bytes: Option<Bytes>,
-    /// Log written between the last look at the primary and its end, at the rate seen before; an estimate.
+    /// Log written between the last look at the primary and its end, if it ended when we lost it; at the rate seen before.
     pub after: Option<Bytes>,
+    /// Log written between that look and now, if the primary is out of our sight only and writes on; at the same rate.
+    /// None: it answers, or took no writes when it was last seen, or its rate is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writing: Option<Bytes>,
     /// When the primary was last looked at. None: never seen.
     pub primary_at: Option<Timestamp>,
     /// From that look to the first one that failed: what was written then is not known but by its rate. None while the
@@ -30,25 +34,47 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Largest loss if the primary ended when we last could tell; one that is only cut off, and writes on, loses more.
-    /// None: unknown, also when it is not known how fast the primary wrote after the last look at it.
+    /// The loss if the primary ended when we lost it. None: unknown, also when it is not known how fast the primary wrote
+    /// after the last look at it.
     #[must_use]
-    pub fn at_most(&self) -> Option<Bytes> {
-        let after = if self.exact { Bytes(0) } else { self.after? };
-        Some(Bytes(self.bytes?.0.saturating_add(after.0)))
+    pub fn if_ended(&self) -> Option<Bytes> {
+        self.with(self.after)
     }
 
-    /// In words: `0 B`, `10.5 KiB and what came after 14:09:11, about 2 KiB`, `an unknown amount`. Without an age, since
-    /// the words stand in records.
+    /// The largest loss: silence is no proof that the primary has ended, so as long as nothing else is, it counts as
+    /// writing. None: unknown.
+    #[must_use]
+    pub fn at_most(&self) -> Option<Bytes> {
+        self.with(self.writing.or(self.after))
+    }
+
+    fn with(&self, unseen: Option<Bytes>) -> Option<Bytes> {
+        let unseen = if self.exact { Bytes(0) } else { unseen? };
+        Some(Bytes(self.bytes?.0.saturating_add(unseen.0)))
+    }
+
+    /// In words: `0 B`, `an unknown amount`, or `10.5 KiB and what came after 14:09:11: about 2 KiB, 96 KiB by now if it
+    /// still writes`. Without an age, since the words stand in records.
     #[must_use]
     pub fn words(&self) -> String {
         match (self.bytes, self.exact, self.primary_at) {
             (None, _, _) => "an unknown amount".to_owned(),
             (Some(bytes), false, Some(at)) => {
-                let after = self.after.map(|b| format!(", about {b}")).unwrap_or_default();
-                format!("{bytes} and what came after {}{after}", at.strftime("%H:%M:%S"))
+                let after = self.after.map(|after| format!(": about {after}")).unwrap_or_default();
+                let writing = self.writing.map(|all| format!(", {all} if it lives")).unwrap_or_default();
+                format!("{bytes} and what came after {}{after}{writing}", at.strftime("%H:%M:%S"))
             }
             (Some(bytes), _, _) => bytes.to_string(),
+        }
+    }
+
+    /// The same in few words, for a narrow place: `12.5 KiB, 106.5 KiB if it lives`.
+    #[must_use]
+    pub fn short(&self) -> String {
+        match (self.if_ended(), self.at_most()) {
+            (Some(ended), Some(most)) if most > ended => format!("{ended}, {most} if it lives"),
+            (Some(ended), _) => ended.to_string(),
+            (None, _) => self.words(),
         }
     }
 }
@@ -147,7 +173,6 @@ impl Fleet {
 
     /// What promoting `direction.to` now would lose: last log position of the old primary − what the replica has.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub fn loss(&self, direction: Direction) -> Loss {
         let primary = self.region(direction.from);
         let replica_lsn = self
@@ -162,13 +187,12 @@ impl Fleet {
             _ => None,
         };
         let unseen = position.map(|known| since(known.at, self.end_of(direction)));
-        let after = match (live, primary.log_rate(), unseen) {
-            (false, Some(rate), Some(span)) => Some(Bytes((rate * span.as_secs_f64()) as u64)),
-            _ => None,
-        };
+        let out_of_sight = position.map(|known| since(known.at, self.now)).filter(|_| !live);
+        let took_writes = primary.database.as_ref().is_none_or(|known| known.value.accepts_writes());
         Loss {
             bytes,
-            after,
+            after: written(primary.log_rate(), unseen.filter(|_| !live)),
+            writing: written(primary.log_rate(), out_of_sight.filter(|_| took_writes)),
             primary_at: position.map(|known| known.at),
             unseen: unseen.filter(|_| !live),
             primary_lsn: position.map(|known| known.value),
@@ -177,8 +201,8 @@ impl Fleet {
         }
     }
 
-    /// Until when the primary may have written: our first failed look at it, or later, when the replica has received
-    /// something since; now, while it answers.
+    /// When we lost the primary: our first failed look at it, or later, when the replica has received something since;
+    /// now, while it answers.
     fn end_of(&self, direction: Direction) -> Timestamp {
         let Some(failing) = self.region(direction.from).database_health.failing_since else { return self.now };
         let pulses = &self.region(direction.to).pulses;
@@ -196,6 +220,12 @@ impl Fleet {
             (one, other) => one.or(other),
         }
     }
+}
+
+/// Log written in a time at a rate in bytes per second.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast of a float saturates
+fn written(rate: Option<f64>, span: Option<Duration>) -> Option<Bytes> {
+    Some(Bytes((rate? * span?.as_secs_f64()) as u64))
 }
 
 /// How long ago the receiver heard from the primary, both by the replica's clock.

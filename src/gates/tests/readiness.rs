@@ -72,7 +72,10 @@ fn a_console_that_starts_after_the_disaster_reads_the_notes_and_trusts_none_as_f
     let sim = started_after_outage();
     let now = ready(&sim);
     assert_eq!((now.direction, now.in_flight), (Some(TO_B), Some(2)));
-    assert_eq!(ids(&now.blocks), ["old-region-fenced"], "the notes tell how fast the lost primary wrote");
+    // The notes tell how fast the lost primary wrote, and it may have written on for these eleven minutes.
+    assert_eq!(ids(&now.blocks), ["old-region-fenced", "loss-limit"]);
+    let loss = now.loss.unwrap();
+    assert!(loss.if_ended().unwrap().0 < 1 << 20 && loss.at_most().unwrap().0 > 1 << 20, "{loss:?}");
     for side in [A, B] {
         let region = sim.fleet.region(side);
         assert_eq!(region.live_database(sim.fleet.now).is_some(), side == B);

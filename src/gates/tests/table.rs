@@ -215,7 +215,9 @@ fn databases() -> Vec<Case> {
         case("loss-limit", || outage(20), Pass, "may lose 0 B and what came after 10:"),
         case("loss-limit", far_behind, Block, "over the limit of 1.0 MiB"),
         case("loss-limit", started_blind, Unknown, "the log of us-central1 was never seen"),
-        case("loss-limit", started_after_outage, Pass, "may lose 0 B and what came after 10:"),
+        case("loss-limit", || outage(600), Block, "if it lives, which is over the limit of 1.0 MiB"),
+        case("loss-limit", || lost_after_fence(600), Pass, "may lose 0 B and what came after 10:"),
+        case("loss-limit", started_after_outage, Block, "if it lives, which is over"),
         case("loss-limit", without_pace, Unknown, "how fast it wrote before was not seen"),
         case("loss-limit", || now(|s| s.say(B, blank)), Unknown, "does not say what it has received"),
         case("loss-limit", serves, Moot, "behind us").promoted(),
@@ -245,6 +247,15 @@ fn far_behind() -> Sim {
     let mut sim = healthy_pair();
     (sim.replication, sim.log_per_look) = (false, 1 << 20);
     sim.go(20).blind_region(A, ErrorKind::Timeout).go(20);
+    sim
+}
+
+/// The primary took no more writes when it was last seen.
+fn lost_after_fence(seconds: u64) -> Sim {
+    let mut sim = day(|sim| sim.db(A).read_only = true);
+    sim.blind_region(A, ErrorKind::Timeout);
+    sim.db(A).frozen = true;
+    sim.go(seconds);
     sim
 }
 

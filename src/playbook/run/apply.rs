@@ -6,7 +6,7 @@ use crate::domain::Timestamp;
 use crate::domain::effect::{Effect, Outcome};
 use crate::gates::{self, OverrideBy};
 use crate::playbook::consent::{Consent, Override, Tier};
-use crate::playbook::file::Step;
+use crate::playbook::file::{IfUnprovable, Step};
 use crate::playbook::record::{End, Event, Record, StepStarted};
 
 impl Event {
@@ -174,12 +174,24 @@ impl Run {
             return Err(Illegal::NoConsent(start.step.clone()));
         }
         self.passes(step, start)?;
+        let reopens = self.steps.get(index).is_some_and(|slot| slot.reopens(step));
+        self.alone(&start.step)?;
         let (_, slot) = self.slot(&start.step)?;
-        if slot.state.behind() || slot.state == StepState::Started {
+        if slot.state.behind() && !reopens || slot.state == StepState::Started {
             return Err(Illegal::State { step: start.step.clone(), state: slot.state.word(), event: "step-started" });
         }
         slot.begin(start, at);
         Ok(())
+    }
+
+    /// One step at a time.
+    fn alone(&self, step: &str) -> Result<(), Illegal> {
+        let steps = self.declared.playbook.steps.iter().zip(&self.steps);
+        let mut on_their_way = steps.filter(|(_, slot)| slot.state == StepState::Started);
+        match on_their_way.find(|(other, _)| other.id != step) {
+            Some((other, _)) => Err(Illegal::OnItsWay { step: step.to_owned(), other: other.id.clone() }),
+            None => Ok(()),
+        }
     }
 
     fn effect_ended(&mut self, step: &str, index: usize, outcome: &Outcome) -> Result<(), Illegal> {
@@ -219,11 +231,7 @@ impl Run {
         if effects.is_empty() || !consent.covers(Tier::Confirm, effects) {
             return Err(Illegal::NoConsent(step.to_owned()));
         }
-        let steps = self.declared.playbook.steps.iter().zip(&self.steps);
-        let mut on_their_way = steps.filter(|(_, slot)| slot.state == StepState::Started);
-        if let Some((other, _)) = on_their_way.find(|(other, _)| other.id != step) {
-            return Err(Illegal::OnItsWay { step: step.to_owned(), other: other.id.clone() });
-        }
+        self.alone(step)?;
         let done = |state: &StepState| {
             matches!(state, StepState::Done | StepState::Unproven(_) | StepState::Uncertain(_) | StepState::Failed(_))
         };
@@ -291,6 +299,12 @@ fn put(outcomes: &mut [Option<Outcome>], step: &str, index: usize, outcome: &Out
 }
 
 impl StepRun {
+    /// It was left unproven since its target did not answer, and may be done after all when that answers again.
+    #[must_use]
+    pub fn reopens(&self, step: &Step) -> bool {
+        matches!(self.state, StepState::Unproven(_)) && step.if_unprovable == IfUnprovable::SecondPerson
+    }
+
     fn begin(&mut self, start: &StepStarted, at: Timestamp) {
         let undone = std::mem::replace(&mut self.state, StepState::Started) == StepState::Undone;
         let outcomes = std::mem::take(&mut self.outcomes);

@@ -3,6 +3,7 @@
 mod driven;
 mod figures;
 mod overrides;
+mod returns;
 mod undo;
 mod walk;
 mod wild;

@@ -158,7 +158,7 @@ fn lost(state: &State, way: Direction) -> Vec<Row> {
         }
         None => Row::of("the primary's log was never seen", Tone::Unknown),
     };
-    let words = loss.words();
+    let words = loss.short();
     let tone = if loss.bytes.is_some() { Tone::Warn } else { Tone::Unknown };
     vec![has, last, Row::new().dim("may lose ").add(words, tone)]
 }

@@ -27,7 +27,8 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     };
     regions(buf, inner(next(heights.regions)), state, look);
     look.rule(buf, next(1));
-    look.rows(buf, inner(next(heights.middle)), &middle(state));
+    let place = inner(next(heights.middle));
+    look.rows(buf, place, &middle(state, usize::from(place.width)));
     look.rule(buf, next(1));
     super::super::runs::paint_table(buf, next(heights.runs), state, look);
 }
@@ -132,8 +133,8 @@ fn crons(state: &State, side: Side, region: &Region) -> Row {
     }
 }
 
-fn middle(state: &State) -> Vec<Row> {
-    let mut rows = vec![pair(state), ready(state), readiness::loss(state)];
+fn middle(state: &State, columns: usize) -> Vec<Row> {
+    let mut rows = vec![pair(state), ready(state), readiness::loss(state, columns)];
     if let Some(finding) = state.derived.readiness.blocks.first() {
         let (sign, tone) = verdict(finding.answer.verdict);
         rows.push(

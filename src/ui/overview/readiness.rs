@@ -41,7 +41,7 @@ pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
             rows.push(Row::new().dim(format!("{:23}lift it: {}", "", finding.answer.lift)));
         }
     }
-    let (time, loss) = (time(state), loss(state));
+    let (time, loss) = (time(state), loss(state, columns));
     // An estimated loss has many words; it then has a line of its own.
     if width(&time.text()) + width(&loss.text()) + 3 > columns && rows.len() + 1 < height {
         rows.extend([time, loss]);
@@ -68,29 +68,41 @@ pub fn time(state: &State) -> Row {
         .add(format!("{} of {}{caches}", clock(readiness.takes), age(target)), takes)
 }
 
-/// And what is lost; what matters most comes first, since the end may be cut.
-pub fn loss(state: &State) -> Row {
+/// And what is lost: bytes, then runs; and where it fits, rows and the limit.
+pub fn loss(state: &State, columns: usize) -> Row {
     let readiness = &state.derived.readiness;
     if readiness.direction.is_none() {
         return Row::new();
     }
-    let row = match &readiness.loss {
+    let (row, rest) = match &readiness.loss {
         Some(loss) => {
-            let over = loss.at_most().is_none_or(|bytes| bytes.0 > state.fleet.policy.loss_bytes_max);
-            let verb = if loss.exact { "loses " } else { "may lose " };
             let limit = Bytes(state.fleet.policy.loss_bytes_max);
+            let over = loss.at_most().is_none_or(|bytes| bytes > limit);
+            let verb = if loss.exact { "loses " } else { "may lose " };
             let rows = readiness.loss_rows.map(|rows| {
-                format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
+                format!("   {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
             });
             let tone = if over { Tone::Warn } else { Tone::Plain };
-            Row::new().dim(verb).add(loss.words(), tone).dim(format!(" (limit {limit}){}", rows.unwrap_or_default()))
+            let rest = format!("{}   limit {limit}", rows.unwrap_or_default());
+            (Row::new().dim(verb).add(loss.short(), tone), rest)
         }
-        None => Row::of("loss unknown", Tone::Unknown),
+        None => (Row::of("loss unknown", Tone::Unknown), String::new()),
     };
-    match readiness.in_flight {
-        Some(runs) => row.dim("   in flight ").say(many(runs, "run", "runs")),
-        None => row.add("   runs in flight unknown", Tone::Unknown),
-    }
+    let (flight, tone) = match readiness.in_flight {
+        Some(runs) if fresh(state) => (format!("   {} in flight", many(runs, "run", "runs")), Tone::Plain),
+        Some(runs) => (format!("   {} in flight as last known", many(runs, "run", "runs")), Tone::Old),
+        None => ("   runs in flight unknown".to_owned(), Tone::Unknown),
+    };
+    let row = row.add(flight, tone);
+    if width(&row.text()) + width(&rest) > columns { row } else { row.dim(rest) }
+}
+
+/// The runs of the region that would be left are seen as they are now.
+fn fresh(state: &State) -> bool {
+    state.derived.readiness.direction.is_some_and(|way| {
+        let from = state.fleet.region(way.from);
+        from.table_freshness(&from.runs, state.fleet.now).usable()
+    })
 }
 
 /// Warnings, two in a line where they fit.
