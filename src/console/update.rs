@@ -132,8 +132,10 @@ fn run_news(state: &mut State, news: RunNews) -> Vec<Command> {
     match news {
         RunNews::Opened { run, driving } => {
             let driving = driving && state.access == Access::MayWrite;
-            let known = state.run.as_ref().is_some_and(|followed| followed.run.declared.run == run.declared.run);
-            state.run = Some(Followed { run: *run, driving, trouble: None, looked_at: None });
+            let before = state.run.as_ref().filter(|followed| followed.run.declared.run == run.declared.run);
+            let (known, looked_at) = (before.is_some(), before.and_then(|followed| followed.looked_at));
+            let looked_at = looked_at.filter(|_| run.ended.is_none());
+            state.run = Some(Followed { run: *run, driving, trouble: None, looked_at });
             if driving && !known {
                 state.trail.go(View::Run);
             }

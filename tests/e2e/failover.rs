@@ -2,6 +2,7 @@
 
 use crate::support::bench::{A, B, Bench, CONSENTS};
 use crate::support::program::Program;
+use crate::support::terminal::Terminal;
 use crate::support::{marked, turn, until};
 use leeward::domain::region::Side;
 use leeward::sandbox::fault::FaultKind;
@@ -31,6 +32,11 @@ fn a_region_that_is_down_is_failed_over_by_consents_in_a_file() {
     bench.fault(Side::A, FaultKind::RegionDown);
     bench.leeward(&["status"]).ended(3).says("old-region-fenced");
 
+    // A console that only watches follows what another process drives.
+    let config = bench.config().display().to_string();
+    let mut watcher = Terminal::leeward(bench.home.path(), &["--config", &config, "watch"], &[]);
+    watcher.has("READ-ONLY");
+
     // Without the override nothing is promoted, and the run waits for a person; who interrupts it leaves in good order.
     let consents = bench.consents(&CONSENTS, &[]);
     let mut waiting = bench.spawn(&["playbook", "run", "failover", "--consent", consents]);
@@ -39,6 +45,8 @@ fn a_region_that_is_down_is_failed_over_by_consents_in_a_file() {
     waiting.end().ended(4).says("waits for a person").says("playbook resume");
     assert_eq!(bench.holder(Side::B, "leeward-sandbox"), None, "the lock is given up at once");
     let run = bench.run().unwrap();
+    watcher.has(&format!("failover {run}"));
+    watcher.has("suspend-crons");
     assert!(bench.standing(leeward::sandbox::postgres::Side::B).in_recovery, "nothing was promoted");
     assert_eq!(bench.sandbox().webhook().count(), 0);
     bench.leeward(&["playbook", "run", "failover", "--consent", consents]).ended(1).says("is open");
@@ -50,6 +58,9 @@ fn a_region_that_is_down_is_failed_over_by_consents_in_a_file() {
     assert!(told.out.contains("RTO") || told.out.contains("loss") || told.out.contains("took"), "{}", told.out);
     bench.failed_over(&run);
     assert_eq!(bench.crons(Side::A), before, "nobody could reach the crons of {A}");
+    watcher.shows("the line about the run is gone with the run", |frame| !frame.contains(&format!("failover {run}")));
+    watcher.keys("q");
+    assert_eq!(watcher.end().exit_code(), 0);
     bench.leeward(&["journal", "list"]).ended(0).says("done");
     bench.leeward(&["journal", "show", &run]).ended(0).says("DONE, serves again");
     bench.leeward(&["playbook", "resume", &run]).ended(1).says("is over");

@@ -2,6 +2,7 @@
 //! does not answer never holds a key up.
 
 mod driving;
+mod following;
 mod history;
 mod keys;
 mod signals;
@@ -16,17 +17,15 @@ use super::sources::Sources;
 use super::terminal::{Input, Listener, Screen, listen};
 use crate::adapters::kubernetes::Wanted;
 use crate::console::keymap::Keymap;
-use crate::console::{self, Command, Event, RunNews, Setup as ConsoleSetup, Size, State, update};
+use crate::console::{self, Command, Event, Setup as ConsoleSetup, Size, State, update};
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::happening::Weight;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
 use crate::gates::Finding;
-use crate::journal::Store;
 use crate::playbook::file::Playbook;
 use crate::playbook::propose::Next;
-use crate::playbook::run::Run;
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
 use crossterm::event::{Event as TerminalEvent, KeyEventKind};
@@ -99,6 +98,7 @@ pub async fn run(
     let mut signals = Signals::new()?;
     let mut console = Console::open(setup, looks, playbooks, &log)?;
     console.remember_runs();
+    let mut journals = following::follow(console.store());
     let mut tick = tokio::time::interval(TICK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut note = tokio::time::interval(NOTES_EVERY);
@@ -111,6 +111,7 @@ pub async fn run(
             input = console.listener.input.recv() => console.take_input(input),
             signal = signals.any() => console.take_signal(signal),
             news = next_news(&mut console.driving) => console.take_news(news).await,
+            Some(runs) = journals.recv() => console.take_runs(&runs),
             Some(observation) = console.sources.observations.recv() => console.take_observations(observation),
             Some(text) = announcements.recv() => console.happen(Event::Notice { weight: Weight::Warn, text }),
             _ = tick.tick() => console.tick(),
@@ -171,19 +172,6 @@ impl Console {
             dirty: true,
             leaving: false,
         })
-    }
-
-    /// What the journals here say: how long things took, and the run that is open, if one is.
-    fn remember_runs(&mut self) {
-        let store = Store::new(&self.setup.state_dir, &self.setup.policy.environment);
-        let runs: Vec<Run> = match store.runs() {
-            Ok(runs) => runs.into_iter().filter_map(|summary| summary.run.ok()).collect(),
-            Err(error) => return self.happen(Event::Notice { weight: Weight::Warn, text: error.to_string() }),
-        };
-        self.happen(Event::History(history::of(&runs)));
-        if let Some(open) = runs.into_iter().find(|run| run.ended.is_none()) {
-            self.happen(Event::Run(RunNews::Opened { run: Box::new(open), driving: false }));
-        }
     }
 
     /// One event, and whatever it asks for.
