@@ -31,12 +31,13 @@ macro_rules! case {
     };
 }
 
-pub static CASES: [Case; 13] = [
+pub static CASES: [Case; 14] = [
     case!("status", "a healthy pair is LIVE and READY, as text and as JSON", false, healthy::status),
     case!("plan", "a plan shows every request and sends none", false, healthy::plan),
     case!("line-cut", "our line is cut, the primary lives: nobody may promote", true, line::cut),
     case!("line-half-open", "the same with a line that swallows everything", true, line::half_open),
     case!("failover", "the region is down: failover by break-glass; its return is fenced", true, failover::down),
+    case!("returns-in-run", "the old region returns after the promotion, before the end", true, failover::returns),
     case!(
         "failover-consent",
         "without break-glass nothing is promoted; with it the same run goes on",
