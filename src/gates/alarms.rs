@@ -47,8 +47,10 @@ pub fn alarms(fleet: &Fleet, facts: &RunFacts) -> Vec<Alarm> {
 fn silent(fleet: &Fleet, source: Source) -> Option<Alarm> {
     let health = fleet.health(source);
     let error = health.error.as_ref()?;
-    if error.kind == ErrorKind::NotConfigured
-        || (matches!(source, Source::Metrics(_)) && nothing_to_scrape(fleet, source))
+    // Metrics and names may be left out; a cluster or a database whose configuration is of no use is silent as well.
+    let optional = matches!(source, Source::Metrics(_) | Source::Dns);
+    if optional && error.kind == ErrorKind::NotConfigured
+        || matches!(source, Source::Metrics(_)) && nothing_to_scrape(fleet, source)
     {
         return None;
     }

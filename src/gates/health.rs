@@ -156,7 +156,13 @@ pub fn one_primary(q: &Question<'_>) -> Answer {
         Answer::block(format!("two databases are out of recovery: {}", both.join(", ")))
             .lift(format!("the older timeline is the old primary: {}", q.fence_advice()))
     } else if Side::BOTH.into_iter().all(|side| q.fleet.region(side).live_database(q.fleet.now).is_some()) {
-        Answer::pass("one primary database at most")
+        let writable =
+            |side: &Side| q.fleet.region(*side).live_database(q.fleet.now).is_some_and(|d| d.accepts_writes());
+        match Side::BOTH.into_iter().find(writable) {
+            Some(side) => Answer::pass(format!("{} alone accepts writes", q.name(side))),
+            None => Answer::block("no database accepts writes: nothing is served")
+                .lift("promote the standby (leeward playbook run failover, or resume the run), or undo the fence"),
+        }
     } else {
         Answer::unknown("not both databases are seen now").lift("both have to answer")
     }

@@ -30,10 +30,10 @@ pub fn limit(q: &Question<'_>) -> Answer {
         let old = q.name(q.direction.from);
         let (text, lift) = if ended > limit {
             let text = format!("may lose {}, over the limit of {limit}", loss.words());
-            (text, "let the replica catch up, or accept the loss with a second person".to_owned())
+            (text, format!("let the replica catch up; {}", q.way_on()))
         } else {
             let text = format!("may lose {}, which is over the limit of {limit}", loss.words());
-            (text, format!("prove that {old} has ended or is fenced, or accept the loss with a second person"))
+            (text, format!("prove that {old} has ended or is fenced; {}", q.way_on()))
         };
         // What it writes on grows with time. Whoever goes on against this has accepted that, at whatever size.
         Answer::block(text).lift(lift).of(ended.0).on(evidence)
@@ -59,8 +59,11 @@ pub fn anti_flap(q: &Question<'_>) -> Answer {
         Some(at) => {
             let ago = since(at, q.fleet.now);
             if ago < window {
-                Answer::block(format!("the last failover was {} ago, within {}", age(ago), age(window)))
-                    .lift(format!("wait {}, or go on with a second person", age(window.saturating_sub(ago))))
+                Answer::block(format!("the last failover was {} ago, within {}", age(ago), age(window))).lift(format!(
+                    "wait {}; {}",
+                    age(window.saturating_sub(ago)),
+                    q.way_on()
+                ))
             } else {
                 Answer::pass(format!("the last failover was {} ago", age(ago)))
             }

@@ -59,12 +59,13 @@ pub enum OverrideBy {
 }
 
 impl OverrideBy {
-    /// The words on the screen.
+    /// The words on the screen, by whether this environment allows break-glass.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn words(self, break_glass: bool) -> &'static str {
         match self {
             Nobody => "nobody may override this",
-            SecondPerson => "a second person may override this",
+            SecondPerson if break_glass => "this takes a second person; one alone may override it by break-glass",
+            SecondPerson => "this takes a second person; approval.break_glass is off, so nobody can override it here",
             Reason => "you may override this with a reason",
         }
     }
@@ -180,6 +181,15 @@ impl Question<'_> {
 
     fn name(&self, side: crate::domain::region::Side) -> &str {
         self.fleet.name(side)
+    }
+
+    /// The way on against a gate that asks for two persons.
+    fn way_on(&self) -> &'static str {
+        if self.fleet.policy.break_glass {
+            "or override this by break-glass"
+        } else {
+            "nobody can override this: approval.break_glass is off"
+        }
     }
 
     /// How a region that acts beside the primary is fenced. An open run keeps every other one out, and does it itself.

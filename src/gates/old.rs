@@ -22,10 +22,15 @@ pub fn writes(q: &Question<'_>) -> Answer {
         return Answer::pass(format!("{} is a replica itself", region.name)).on(q.evidence(source, "in recovery"));
     }
     if sample.accepts_writes() {
-        return Answer::block(format!("{} answers and accepts writes", region.name))
-            .lift("fence it: the step fence-database makes new sessions read-only and ends the others")
-            .by("fence-database", may_fence(q))
-            .on(q.evidence(source, "writable"));
+        let answer = match no_fence(q) {
+            None => Answer::block(format!("{} answers and accepts writes", region.name))
+                .lift("fence it: the step fence-database makes new sessions read-only and ends the others")
+                .by("fence-database", true),
+            Some((why, lift)) => {
+                Answer::block(format!("{} answers and accepts writes, and {why}", region.name)).lift(lift)
+            }
+        };
+        return answer.on(q.evidence(source, "writable"));
     }
     if controllers_gone {
         Answer::pass(format!("{} is read-only for new sessions and its controllers are gone", region.name))
@@ -194,21 +199,40 @@ pub fn fenced(q: &Question<'_>) -> Answer {
             let all_reachable = parts.iter().all(|part| part.0 != Verdict::Unknown);
             Answer::block(format!("{} still can act: {}", region.name, open.join(", ")))
                 .lift("the fence steps of the playbook")
-                .by(step.unwrap_or("fence-controllers"), all_reachable && may_fence(q))
+                .by(step.unwrap_or("fence-controllers"), all_reachable && no_fence(q).is_none())
         }
         _ => Answer::unknown(format!("{} can not be proven fenced: {}", region.name, open.join(", ")))
-            .lift("let it answer, fence it from outside and say so, or go on with a second person"),
+            .lift(format!("let it answer, or stop it from outside; {}", q.way_on())),
     };
     answer
         .on(q.evidence(Source::Kubernetes(from), api.to_string()))
         .on(q.evidence(Source::Database(from), db.to_string()))
 }
 
-/// The step that fences the database can be done: its user has been tried, and has what all three statements need.
-fn may_fence(q: &Question<'_>) -> bool {
-    let from = q.direction.from;
-    let tried = q.fleet.region(from).operator.as_ref().and_then(|known| known.value.as_ref().ok());
-    tried.is_some_and(|rights| rights.fence && rights.terminate) && q.fleet.policy.regions.get(from).operator_configured
+/// Why the step that fences the database can not be done, and what would change that. None: its user has been tried, and
+/// has what all three statements need.
+fn no_fence(q: &Question<'_>) -> Option<(String, String)> {
+    let (from, name) = (q.direction.from, q.name(q.direction.from));
+    if !q.fleet.policy.regions.get(from).operator_configured {
+        let why = format!("no database user that may fence {name} is configured");
+        return Some((why, format!("set regions.{name}.database.operator")));
+    }
+    match q.fleet.region(from).operator.as_ref().map(|known| &known.value) {
+        Some(Ok(rights)) if rights.fence && rights.terminate => None,
+        Some(Ok(rights)) => Some((
+            format!("{} may not fence {name}", rights.user),
+            "GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only, pg_signal_backend, EXECUTE on pg_reload_conf()"
+                .to_owned(),
+        )),
+        Some(Err(error)) => Some((
+            format!("the operator's database user can not be tried in {name}: {error}"),
+            format!("look at regions.{name}.database.operator and its password"),
+        )),
+        None => Some((
+            format!("the operator's database user has not been tried in {name} yet"),
+            "wait for the first try".to_owned(),
+        )),
+    }
 }
 
 fn crons(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str) {
@@ -243,25 +267,16 @@ fn database(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str
 
 pub fn fence_right(q: &Question<'_>) -> Answer {
     let from = q.direction.from;
-    if !q.fleet.policy.regions.get(from).operator_configured {
-        return Answer::warn(format!("no database user that may fence {} is configured", q.name(from)))
-            .lift(format!("set regions.{}.database.operator", q.name(from)));
+    let configured = q.fleet.policy.regions.get(from).operator_configured;
+    if configured && !q.fleet.freshness(Source::Database(from)).usable() {
+        return Answer::moot(format!("{} db does not answer, so it can not be fenced from here", q.name(from)));
     }
-    match q.fleet.region(from).operator.as_ref().map(|known| &known.value) {
-        _ if !q.fleet.freshness(Source::Database(from)).usable() => {
-            Answer::moot(format!("{} db does not answer, so it can not be fenced from here", q.name(from)))
-        }
-        Some(Ok(rights)) if rights.fence && rights.terminate => {
-            Answer::pass(format!("{} may fence {}", rights.user, q.name(from)))
-        }
-        Some(Ok(rights)) => Answer::warn(format!("{} may not fence {}", rights.user, q.name(from))).lift(
-            "GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only, pg_signal_backend, EXECUTE on pg_reload_conf()",
-        ),
-        Some(Err(error)) => {
-            Answer::warn(format!("the operator's database user can not be tried in {}: {error}", q.name(from)))
-        }
-        None => Answer::unknown(format!("the operator's database user has not been tried in {} yet", q.name(from)))
-            .lift("wait for the first try"),
+    let tried = q.fleet.region(from).operator.as_ref();
+    match (no_fence(q), tried.and_then(|known| known.value.as_ref().ok())) {
+        (None, Some(rights)) => Answer::pass(format!("{} may fence {}", rights.user, q.name(from))),
+        (Some((why, lift)), _) if configured && tried.is_none() => Answer::unknown(why).lift(lift),
+        (Some((why, lift)), _) => Answer::warn(why).lift(lift),
+        (None, None) => Answer::unknown("the operator's database user has not been tried yet").lift("wait"),
     }
 }
 

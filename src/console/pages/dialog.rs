@@ -104,11 +104,29 @@ fn consent(
     if lines.len() > REQUESTS_MAX {
         page.inset(&format!("and {} more, all on the page above", lines.len() - REQUESTS_MAX), Tone::Warn);
     }
+    if plan.kind.irreversible() {
+        price(state, page);
+    }
     if !plan.no_way_back.is_empty() {
         page.inset_none(&format!("No way back: {}", words(&plan.no_way_back)), Tone::Danger);
     }
     if tier == Tier::Region {
         typed(&format!("Type the region, {region}:"), field, page);
+    }
+}
+
+/// What a promotion costs, and against what it goes on: the last look before it.
+fn price(state: &State, page: &mut Writer) {
+    let Some(run) = state.run.as_ref().map(|followed| &followed.run) else { return };
+    let loss = state.fleet.loss(run.declared.direction);
+    let verb = if loss.exact { "Loses" } else { "May lose" };
+    let tone = if loss.at_most().is_some_and(|bytes| bytes.0 == 0) { Tone::Plain } else { Tone::Warn };
+    page.inset_none(&format!("{verb} {}.", loss.short()), tone);
+    let mut gates: Vec<&str> = run.overrides.iter().map(|decision| decision.finding.gate.as_str()).collect();
+    gates.dedup();
+    if !gates.is_empty() {
+        let alone = if run.overrides.iter().any(|decision| decision.break_glass) { ", by break-glass" } else { "" };
+        page.inset_none(&format!("Goes on against {}{alone}.", gates.join(" and ")), Tone::Overridden);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::console::state::{Followed, State};
 use crate::domain::effect::{Effect, Outcome};
 use crate::domain::since;
 use crate::domain::units::{age, clock};
-use crate::gates::{OverrideBy, Verdict};
+use crate::gates::Verdict;
 use crate::playbook::consent::Tier;
 use crate::playbook::propose::{GateLine, Next};
 use crate::playbook::record::End;
@@ -274,9 +274,7 @@ fn gate(state: &State, line: &GateLine, page: &mut Writer) {
     if !answer.lift.is_empty() {
         page.inset(&format!("lift it: {}", answer.lift), Tone::Dim);
     }
-    let off = line.override_by == OverrideBy::SecondPerson && !state.fleet.policy.break_glass;
-    let off = if off { "; approval.break_glass is off here" } else { "" };
-    page.inset(&format!("{}{off}", line.override_by.words()), Tone::Dim);
+    page.inset(line.override_by.words(state.fleet.policy.break_glass), Tone::Dim);
 }
 
 fn requests(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {

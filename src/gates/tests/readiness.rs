@@ -102,3 +102,15 @@ fn an_ordinary_day_raises_no_alarm_and_a_silent_source_raises_one() {
         alarms.iter().filter(|a| a.id.starts_with("source-")).map(|a| (a.id.as_str(), a.side)).collect();
     assert_eq!(silent, [("source-api", Some(A)), ("source-db", Some(A)), ("source-metrics", Some(A))]);
 }
+
+#[test]
+fn a_password_that_can_not_be_read_is_an_outage_of_our_view_and_a_missing_url_of_metrics_is_none() {
+    let mut sim = healthy_pair();
+    for source in [Source::Database(B), Source::Metrics(A), Source::Dns] {
+        sim.blind(source, crate::domain::freshness::ErrorKind::NotConfigured);
+    }
+    sim.go(30);
+    let alarms = alarms(&sim.fleet, &RunFacts::default());
+    let silent: Vec<&str> = alarms.iter().map(|a| a.id.as_str()).filter(|id| id.starts_with("source-")).collect();
+    assert_eq!(silent, ["source-db"]);
+}

@@ -299,6 +299,7 @@ fn locks() -> Vec<Case> {
 fn old() -> Vec<Case> {
     vec![
         case("old-primary-writes", healthy_pair, Block, "us-central1 answers and accepts writes"),
+        case("old-primary-writes", || operator_error(A), Block, "and the operator's database user can not be tried"),
         case("old-primary-writes", || day(|s| s.db(A).read_only = true), Block, "controllers are not proven gone"),
         case("old-primary-writes", fenced_region, Pass, "read-only for new sessions and its controllers are gone"),
         case("old-primary-writes", || day(|s| s.db(A).primary = false), Pass, "is a replica itself"),
@@ -394,7 +395,8 @@ fn health() -> Vec<Case> {
         case("standby-quiet", || day(|s| s.at(B).crons.extend([(key("x"), false)])), Warn, "1 active cron"),
         case("standby-quiet", || dark(Source::Kubernetes(B)), Unknown, "not both seen"),
         case("standby-quiet", serves, Moot, "activates it").promoted(),
-        case("one-primary", healthy_pair, Pass, "at most"),
+        case("one-primary", healthy_pair, Pass, "us-central1 alone accepts writes"),
+        case("one-primary", fenced_region, Block, "no database accepts writes: nothing is served"),
         case("one-primary", old_region_returned, Block, "us-central1 timeline 1 takes writes, us-east1 timeline 2"),
         case("one-primary", || outage(20), Unknown, "not both"),
     ]
