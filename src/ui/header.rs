@@ -28,7 +28,10 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         let short = state.identity.split('@').next().unwrap_or_default();
         let who = if fits { who } else { self::who(state, short) };
         let gap = " ".repeat(left.saturating_sub(width_of(&crumbs, look)) + 2);
-        look.row(buf, line(0), &crumbs.then(Row::new().say(gap)).then(sources).fill().then(who));
+        let loud = loud(state);
+        let all = left + width_of(&sources, look) + width_of(&loud, look) + width_of(&who, look) + 4;
+        let loud = if all <= usize::from(area.width) { loud } else { Row::new() };
+        look.row(buf, line(0), &crumbs.then(Row::new().say(gap)).then(sources).fill().then(loud).then(who));
     } else {
         let short = state.identity.split('@').next().unwrap_or_default();
         look.row(buf, line(0), &crumbs.fill().then(who(state, short)));
@@ -197,7 +200,7 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         None => "all steps behind".to_owned(),
     };
     let whose = match state.turn() {
-        Turn::ReadOnly | Turn::NotOurs => format!("not driven here; last driven by {}", run.driver),
+        Turn::ReadOnly | Turn::NotOurs => format!("last driven by {}", run.driver),
         Turn::Stands(_) => "STANDS STILL".to_owned(),
         Turn::Held(_) => "held".to_owned(),
         Turn::Start(_) | Turn::Accept(_) | Turn::Finish | Turn::Again(..) => "YOUR TURN".to_owned(),
@@ -212,5 +215,19 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         run.declared.playbook.name,
         run.declared.run
     );
-    buf.set_stringn(area.x, area.y, look.clean(&text), usize::from(area.width), ratatui::style::Style::default());
+    let plain = ratatui::style::Style::default();
+    let (end, _) = buf.set_stringn(area.x, area.y, look.clean(&text), usize::from(area.width), plain);
+    if let Some(alarm) = acting(state) {
+        let text = format!("  {} {alarm}", look.mark(glyphs::BLOCK));
+        let room = usize::from(area.right().saturating_sub(end));
+        buf.set_stringn(end, area.y, look.clean(&cut(&text, room)), room, look.role(Role::Bad));
+    }
+}
+
+/// The loudest alarm about what acts, not about who is silent: two primaries, or none. It must be seen in every view of a
+/// run.
+fn acting(state: &State) -> Option<&str> {
+    let alarms = state.derived.alarms.iter();
+    let mut bad = alarms.filter(|alarm| alarm.weight == Weight::Bad && !alarm.id.starts_with("source-"));
+    bad.next().map(|alarm| alarm.text.as_str())
 }

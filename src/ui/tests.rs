@@ -63,6 +63,25 @@ fn started_after_the_disaster() {
 }
 
 #[test]
+fn what_acts_twice_is_said_in_every_view_while_a_run_is_open() {
+    for size in [SMALL, WIDE] {
+        let mut state = at_promote(size);
+        let text = "two databases are out of recovery".to_owned();
+        let (id, weight) = ("one-primary".to_owned(), crate::domain::fleet::happening::Weight::Bad);
+        state
+            .derived
+            .alarms
+            .insert(0, crate::gates::alarms::Alarm { id, weight, side: None, text, advice: String::new() });
+        for key in ["d", "t", "p"] {
+            press(&mut state, key);
+            let screen = screen(&state, GlyphSet::Unicode);
+            let line = screen.lines().find(|line| line.contains("step 8 of 14")).unwrap();
+            assert!(line.contains("✖ two databa"), "{key}: {line}");
+        }
+    }
+}
+
+#[test]
 fn the_narrowest_wide_and_the_smallest_dense() {
     for size in [Size { columns: 120, rows: 24 }, Size { columns: 60, rows: 15 }] {
         insta::assert_snapshot!(format!("edge@{}", name(size)), screen(&outage(size, 40), GlyphSet::Unicode));

@@ -44,6 +44,7 @@ pub fn step_rows(state: &State) -> Vec<Row> {
 pub(super) fn mark(slot: &StepRun, here: bool) -> (Sign, Tone) {
     match &slot.state {
         StepState::Done => (Sign::Pass, Tone::Good),
+        StepState::Unproven(_) if here => (Sign::Here, Tone::Overridden),
         StepState::Unproven(_) => (Sign::Overridden, Tone::Overridden),
         StepState::Skipped(_) => (Sign::Moot, Tone::Dim),
         StepState::Failed(_) => (Sign::Block, Tone::Bad),

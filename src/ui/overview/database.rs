@@ -142,7 +142,8 @@ fn spark(state: &State, way: Direction, columns: u16) -> Row {
 /// With the primary gone: what the standby has, where the primary was last seen, and what that means.
 fn lost(state: &State, way: Direction) -> Vec<Row> {
     let fleet = &state.fleet;
-    let loss = fleet.loss(way);
+    // The same numbers as in readiness, which is asked less often than this is drawn.
+    let loss = state.derived.readiness.loss.clone().unwrap_or_else(|| fleet.loss(way));
     let replica = fleet.region(way.to).live_database(fleet.now).and_then(DatabaseSample::replica);
     let lsn = |lsn: Option<crate::domain::units::Lsn>| lsn.map_or_else(|| "?".to_owned(), |lsn| lsn.to_string());
     let has = match replica {

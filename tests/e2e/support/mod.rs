@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything: only something that hangs takes so long on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(150);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Sandboxes at a time: each has two database servers and two regions, and spends most of its time waiting.
 const SANDBOXES_MAX: usize = 2;
