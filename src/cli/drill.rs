@@ -21,6 +21,7 @@ use crate::sandbox::{REGIONS, Sandbox, SandboxOptions};
 use crate::session::picture::Picture;
 use crate::session::simulated::{happen, play, setup, words};
 use color_eyre::eyre::{Result, WrapErr, bail};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -38,9 +39,15 @@ pub async fn run(args: &Args, name: &str) -> Result<Exit> {
         Ok(scenario) => scenario,
         Err(problem) => return Ok(refuse(&[problem])),
     };
+    let postgres_bindir = match postgres_bindir(args) {
+        Ok(place) => place,
+        Err(problems) => return Ok(refuse(&problems)),
+    };
     let mut signals = Signals::all()?;
     // Dropping the sandbox on the way out ends everything that it started.
-    let Some(sandbox) = signals.or(sandbox(args, &scenario)).await.transpose()? else { return Ok(Exit::Failed) };
+    let Some(sandbox) = signals.or(sandbox(postgres_bindir, &scenario)).await.transpose()? else {
+        return Ok(Exit::Failed);
+    };
     if has_terminal() {
         let (tell, announcements) = mpsc::channel(ANNOUNCEMENTS_MAX);
         // The console leaves by itself on a signal, and in good order.
@@ -52,11 +59,10 @@ pub async fn run(args: &Args, name: &str) -> Result<Exit> {
     signals.or(walk_through(&sandbox, &scenario)).await.unwrap_or(Ok(Exit::Failed))
 }
 
-async fn sandbox(args: &Args, scenario: &Scenario) -> Result<Sandbox> {
+async fn sandbox(postgres_bindir: Option<PathBuf>, scenario: &Scenario) -> Result<Sandbox> {
     say_error(&format!("drill: {} (simulated; nothing outside this machine is touched)", scenario.title));
     let began = Instant::now();
-    let sandbox =
-        Sandbox::start(SandboxOptions { postgres_bindir: postgres_bindir(args), runs: scenario.runs }).await?;
+    let sandbox = Sandbox::start(SandboxOptions { postgres_bindir, runs: scenario.runs }).await?;
     say_error(&format!("sandbox up in {}", fine(began.elapsed())));
     Ok(sandbox)
 }

@@ -2,8 +2,8 @@
 
 use super::args::Args;
 use super::signals::Signals;
-use super::{Exit, say, say_error};
-use crate::domain::problem::nearest;
+use super::{Exit, refuse, say, say_error};
+use crate::domain::problem::{Problem, nearest};
 use crate::domain::region::Side;
 use crate::sandbox::fault::FAULTS;
 use crate::sandbox::{REGIONS, Sandbox, SandboxOptions};
@@ -17,7 +17,11 @@ const RUNS: usize = 40;
 
 pub async fn run(args: &Args) -> Result<Exit> {
     let mut signals = Signals::all()?;
-    let starting = Sandbox::start(SandboxOptions { postgres_bindir: postgres_bindir(args), runs: RUNS });
+    let postgres_bindir = match postgres_bindir(args) {
+        Ok(place) => place,
+        Err(problems) => return Ok(refuse(&problems)),
+    };
+    let starting = Sandbox::start(SandboxOptions { postgres_bindir, runs: RUNS });
     let Some(sandbox) = signals.or(starting).await.transpose()? else { return Ok(Exit::Fine) };
     tell(&sandbox);
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -35,11 +39,17 @@ pub async fn run(args: &Args) -> Result<Exit> {
     }
 }
 
-/// Where the configuration says that PostgreSQL's programs are. The sandbox needs no configuration, so one that is absent or
-/// wrong is not its business.
-pub(super) fn postgres_bindir(args: &Args) -> Option<PathBuf> {
-    let loaded = settings::load(args.config.as_deref(), &args.set, &settings::process_environment).ok()?;
-    loaded.settings.postgres_bindir
+/// Where the configuration says that PostgreSQL's programs are. The sandbox needs no configuration, so one that lies in
+/// the usual places and is wrong is not its business; one that was named is.
+///
+/// # Errors
+/// What is wrong with a configuration that was named.
+pub(super) fn postgres_bindir(args: &Args) -> Result<Option<PathBuf>, Vec<Problem>> {
+    match settings::load(args.config.as_deref(), &args.set, &settings::process_environment) {
+        Ok(loaded) => Ok(loaded.settings.postgres_bindir),
+        Err(_) if args.config.is_none() && args.set.is_empty() => Ok(None),
+        Err(problems) => Err(problems),
+    }
 }
 
 fn tell(sandbox: &Sandbox) {

@@ -203,8 +203,14 @@ fn a_wrong_place_of_postgresql_in_the_configuration_is_named() {
     let config = crate::support::absent(home.path());
     let mut text = std::fs::read_to_string(&config).unwrap();
     text.push_str("\n[postgres]\nbindir = \"/nowhere/bin\"\n");
-    std::fs::write(&config, text).unwrap();
+    std::fs::write(&config, &text).unwrap();
     for command in ["sandbox", "drill"] {
         leeward(home.path(), &["--config", "config.toml", command]).ended(1).says("/nowhere/bin").says("initdb");
+    }
+    // A configuration that is named is read, or the command says why not.
+    std::fs::write(&config, text.replace("[postgres]", "[postgress]")).unwrap();
+    for command in ["sandbox", "drill"] {
+        leeward(home.path(), &["--config", "config.toml", command]).ended(2).says("postgress").says("postgres");
+        leeward(home.path(), &["--config", "absent.toml", command]).ended(2).says("absent.toml");
     }
 }
