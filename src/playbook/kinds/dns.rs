@@ -58,7 +58,11 @@ pub fn switched(scene: &Scene<'_>) -> Proof {
                 _ => None,
             }
         });
-    let ttl = Duration::from_secs(u64::from(old_ttl.unwrap_or(0)));
+    // Where the reply was lost, or somebody else switched it, the old time to live was not told: the longest that is seen.
+    let seen = known.value.answers.iter().filter_map(|answer| answer.result.as_ref().ok()).map(|(_, ttl)| *ttl);
+    let own = scene.fleet.policy.dns.as_ref().map(|policy| policy.ttl);
+    let ttl = old_ttl.map(|seconds| Duration::from_secs(u64::from(seconds))).or(seen.chain(own).max());
+    let ttl = ttl.unwrap_or_default();
     let switched_at = scene.since.unwrap_or(known.at);
     let caches_new_by = switched_at.checked_add(ttl).unwrap_or(switched_at);
     let words = format!("every authoritative server answers {target}");
