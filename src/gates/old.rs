@@ -17,6 +17,9 @@ pub fn writes(q: &Question<'_>) -> Answer {
     let Some(sample) = region.live_database(q.fleet.now) else {
         return Answer::moot(format!("{}; whether it is fenced is asked by old-region-fenced", q.silence(source)));
     };
+    if let Some(text) = region.stands_in(q.fleet.now) {
+        return Answer::moot(format!("{text}; whether that is fenced is asked by old-region-fenced"));
+    }
     let controllers_gone = region.stopped(q.fleet.now) == Stopped::Yes;
     if sample.primary().is_none() {
         return Answer::pass(format!("{} is a replica itself", region.name)).on(q.evidence(source, "in recovery"));
@@ -52,14 +55,17 @@ pub fn proof_of_life(q: &Question<'_>) -> Answer {
     if q.facts.promoted {
         return Answer::moot("the replica has been promoted");
     }
-    if old.live_database(q.fleet.now).is_some() {
+    let stands_in = old.stands_in(q.fleet.now).is_some();
+    if old.live_database(q.fleet.now).is_some() && !stands_in {
         return Answer::moot(format!("{} db answers", old.name));
     }
     if let Some(error) = old.database_health.error.as_ref().filter(|error| refuses(error)) {
         return Answer::block(format!("{} db lives: it answers, and refuses us: {error}", old.name))
             .lift("let the monitoring user in again, or stop the server");
     }
-    let Some(failing) = old.database_health.failing_since else {
+    // Of a primary that another server stands in for, the last look is the last one at it.
+    let last_look = old.who.primary.as_ref().filter(|_| stands_in).map(|seen| seen.at);
+    let Some(failing) = last_look.or(old.database_health.failing_since) else {
         return Answer::unknown(format!("{} db is late, and no look at it has failed yet", old.name))
             .lift("wait for the next look");
     };
@@ -259,6 +265,9 @@ fn database(q: &Question<'_>, region: &Region) -> (Verdict, String, &'static str
     const STEP: &str = "fence-database";
     match region.live_database(q.fleet.now) {
         None => (Verdict::Unknown, "database unknown".to_owned(), STEP),
+        Some(_) if region.stands_in(q.fleet.now).is_some() => {
+            (Verdict::Unknown, region.stands_in(q.fleet.now).unwrap_or_default(), STEP)
+        }
         Some(sample) if sample.primary().is_none() => (Verdict::Pass, "database is a replica".to_owned(), STEP),
         Some(sample) if sample.accepts_writes() => (Verdict::Block, "database writable".to_owned(), STEP),
         Some(_) => (Verdict::Pass, "database read-only".to_owned(), STEP),

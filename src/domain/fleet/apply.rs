@@ -162,6 +162,9 @@ impl Fleet {
         }
         if others.as_ref() != Some(&sample.identity) {
             region.who.database_seen(&sample.identity, at);
+            if sample.primary().is_some() {
+                region.who.primary_seen(&sample.identity, at);
+            }
         }
         region.database = Some(Known::seen(sample, at));
     }

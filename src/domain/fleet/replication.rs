@@ -188,7 +188,8 @@ impl Fleet {
         };
         let unseen = position.map(|known| since(known.at, self.end_of(direction)));
         let out_of_sight = position.map(|known| since(known.at, self.now)).filter(|_| !live);
-        let took_writes = primary.database.as_ref().is_none_or(|known| known.value.accepts_writes());
+        let fenced = |sample: &DatabaseSample| sample.primary().is_some() && !sample.accepts_writes();
+        let took_writes = primary.database.as_ref().is_none_or(|known| !fenced(&known.value));
         Loss {
             bytes,
             after: written(primary.log_rate(), unseen.filter(|_| !live)),

@@ -33,6 +33,9 @@ pub struct Who {
     pub cluster: Option<Seen<String>>,
     /// The database.
     pub database: Option<Seen<DatabaseIdentity>>,
+    /// The database that was last seen out of recovery there. Absent in notes of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<Seen<DatabaseIdentity>>,
 }
 
 /// Takes a look: the same one is confirmed, another one counts only after [`KEPT`].
@@ -54,10 +57,33 @@ impl Who {
         look(&mut self.database, identity.clone(), at);
     }
 
+    /// A database out of recovery has said who it is: the newest one counts, since a region may have its own standby.
+    pub fn primary_seen(&mut self, identity: &DatabaseIdentity, at: Timestamp) {
+        self.primary = Some(Seen { who: identity.clone(), at });
+    }
+
     /// What an earlier process noted counts before what this one has seen.
     pub fn recall(&mut self, noted: Who) {
         self.cluster = noted.cluster.or(self.cluster.take());
         self.database = noted.database.or(self.database.take());
+        self.primary = self.primary.take().or(noted.primary);
+    }
+}
+
+impl Region {
+    /// A replica answers where a primary was, and it is another server: behind a name that follows the local standby, say.
+    /// Nothing that it says tells what has become of the primary. In words; None: it is not so.
+    #[must_use]
+    pub fn stands_in(&self, now: Timestamp) -> Option<String> {
+        let sample = self.live_database(now)?;
+        sample.replica()?;
+        let primary = self.who.primary.as_ref().filter(|seen| seen.who != sample.identity)?;
+        let place =
+            |who: &DatabaseIdentity| format!("{}:{}", who.address.as_deref().unwrap_or("a local socket"), who.port);
+        (since(primary.at, now) < KEPT).then(|| {
+            let (answers, was) = (place(&sample.identity), place(&primary.who));
+            format!("{answers} answers for {}, in recovery; the primary was {was}", self.name)
+        })
     }
 }
 
@@ -159,7 +185,7 @@ mod tests {
     fn notes_count_before_what_is_seen_now() {
         let mut who = Who::default();
         who.cluster_seen("new", at(9));
-        who.recall(Who { cluster: Some(Seen { who: "noted".to_owned(), at: at(1) }), database: None });
+        who.recall(Who { cluster: Some(Seen { who: "noted".to_owned(), at: at(1) }), ..Who::default() });
         assert_eq!(who.cluster.as_ref().unwrap().who, "noted");
         who.recall(Who::default());
         assert_eq!(who.cluster.as_ref().unwrap().who, "noted");

@@ -250,6 +250,19 @@ fn far_behind() -> Sim {
     sim
 }
 
+/// The primary is cut off from us and lives; behind its name a local standby of it answers.
+fn stood_in_for() -> Sim {
+    let mut sim = line_cut(20);
+    sim.see_all();
+    let standby = sample(&sim.truth.b, A, sim.now);
+    sim.tell(Source::Database(A), Fact::Answered { latency: Duration::from_millis(1) });
+    sim.say(A, |told| {
+        told.state = standby.state;
+        told.identity.address = Some("10.1.0.6".to_owned());
+    });
+    sim
+}
+
 /// The primary took no more writes when it was last seen.
 fn lost_after_fence(seconds: u64) -> Sim {
     let mut sim = day(|sim| sim.db(A).read_only = true);
@@ -303,6 +316,10 @@ fn old() -> Vec<Case> {
         case("old-primary-writes", || day(|s| s.db(A).read_only = true), Block, "controllers are not proven gone"),
         case("old-primary-writes", fenced_region, Pass, "read-only for new sessions and its controllers are gone"),
         case("old-primary-writes", || day(|s| s.db(A).primary = false), Pass, "is a replica itself"),
+        case("old-primary-writes", stood_in_for, Moot, "10.1.0.6:5432 answers for us-central1, in recovery"),
+        case("old-region-fenced", stood_in_for, Unknown, "the primary was 10.1.0.5:5432"),
+        case("proof-of-life", stood_in_for, Block, "us-central1 lives"),
+        case("loss-limit", stood_in_for, Pass, "if it lives"),
         case("old-primary-writes", || outage(20), Moot, "asked by old-region-fenced"),
         case(
             "old-region-fenced",

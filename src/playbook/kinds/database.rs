@@ -10,6 +10,9 @@ use crate::playbook::run::Run;
 pub fn fence(scene: &Scene<'_>) -> Plan {
     let side = scene.direction().from;
     let region = scene.fleet.region(side);
+    if let Some(why) = region.stands_in(scene.fleet.now) {
+        return Plan::Unreachable(why, Vec::new());
+    }
     match region.live_database(scene.fleet.now) {
         Some(sample) if sample.primary().is_none() => Plan::Done,
         // Read-only for new sessions is not the whole fence: this run has to have ended the old sessions.
@@ -32,6 +35,9 @@ pub fn fenced(scene: &Scene<'_>) -> Proof {
     let source = Source::Database(side);
     let region = scene.fleet.region(side);
     let Some(sample) = region.live_database(scene.fleet.now) else { return Proof::Unreachable(scene.silence(source)) };
+    if let Some(why) = region.stands_in(scene.fleet.now) {
+        return Proof::Unreachable(why);
+    }
     if !region.database.as_ref().is_some_and(|known| scene.after(known.at)) {
         return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(side)));
     }
