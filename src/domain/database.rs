@@ -59,6 +59,9 @@ pub struct PrimaryState {
     /// at the crash, until its next checkpoint (*measured*).
     #[serde(default)]
     pub redo: Option<Lsn>,
+    /// `pg_postmaster_start_time()`, by the server's clock. None: not told, as by notes of earlier versions.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
     /// Rows of `pg_stat_replication`.
     pub senders: Vec<Sender>,
     /// Rows of `pg_replication_slots`.

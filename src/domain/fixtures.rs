@@ -109,6 +109,10 @@ pub struct Database {
     pub read_only: bool,
     /// End of its own log, as a primary.
     pub lsn: u64,
+    /// Where its newest checkpoint begins, as a primary.
+    pub redo: Option<u64>,
+    /// When its server was started.
+    pub started: Option<Timestamp>,
     /// As a replica; None: it does not say.
     pub received: Option<u64>,
     /// As a replica; None: it does not say.
@@ -239,6 +243,8 @@ impl Database {
             primary,
             read_only: false,
             lsn,
+            redo: None,
+            started: Some(start()),
             received: Some(lsn),
             replayed: Some(lsn),
             paused: false,

@@ -2,14 +2,16 @@
 
 use super::record::Note;
 use super::run::Run;
+use crate::domain::Timestamp;
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::replication::Loss;
 
 /// What the run lost, if the old side says so now and the run does not know yet. The old side has to be out of recovery on
 /// the timeline that was left, so that it has not been rebuilt since.
 ///
-/// Bytes are the end of the old log at the crash (`redo_lsn` of the end-of-recovery checkpoint, until the next one moves it
-/// on) or, of a server that never crashed, its present end, less what the new side had when it was promoted. Rows are the
+/// Bytes are the end of the old log less what the new side had when it was promoted. The end is, of a server that was
+/// started again since we last saw it, where it crashed or was stopped (`redo_lsn` of the checkpoint that its start ends
+/// with, until the next one moves it on), and of one that was only out of sight, its present end. Rows are the
 /// old side's newest archive rows that the new side did not have; they are only told when the two lists overlap, since
 /// otherwise there may be more than the list shows.
 #[must_use]
@@ -28,7 +30,10 @@ pub fn measure(run: &Run, fleet: &Fleet) -> Option<(Loss, Option<u64>)> {
         Some(Note::Loss { loss, newest, .. }) => Some((loss, newest)),
         _ => None,
     })?;
-    let end = primary.redo.filter(|redo| noted.primary_lsn.is_none_or(|seen| *redo >= seen)).unwrap_or(primary.lsn);
+    let known = region.database.as_ref()?;
+    let again = noted.primary_at.is_none_or(|last| started_after(last, known.at, sample.server_time, primary.started));
+    let crash = primary.redo.filter(|redo| again && noted.primary_lsn.is_none_or(|seen| *redo >= seen));
+    let end = crash.unwrap_or(primary.lsn);
     let has = noted.replica_lsn?;
     let archive = region.archive.as_ref().filter(|known| !known.remembered && known.at >= run.last_at);
     let rows = archive.and_then(|known| lost_rows(&known.value.newest, newest));
@@ -36,13 +41,19 @@ pub fn measure(run: &Run, fleet: &Fleet) -> Option<(Loss, Option<u64>)> {
         bytes: Some(end.ahead_of(has)),
         after: None,
         writing: None,
-        primary_at: region.database.as_ref().map(|known| known.at),
+        primary_at: Some(known.at),
         unseen: None,
         primary_lsn: Some(end),
         replica_lsn: Some(has),
         exact: true,
     };
     Some((loss, rows))
+}
+
+/// Whether a server that says it was `started` then, by its own clock, was started after `last` by ours. The two clocks
+/// are set beside each other by a look: what it called `server_time`, we called `looked`. Not told: it was not.
+fn started_after(last: Timestamp, looked: Timestamp, server_time: Timestamp, started: Option<Timestamp>) -> bool {
+    started.is_some_and(|started| looked - server_time.duration_since(started) > last)
 }
 
 fn lost_rows(old: &[String], new: &[String]) -> Option<u64> {

@@ -59,6 +59,7 @@ struct RawSetting {
 struct RawPrimary {
     lsn: Lsn,
     redo: Option<Lsn>,
+    started: Option<Timestamp>,
     timeline: String,
     senders: Vec<RawSender>,
     slots: Vec<RawSlot>,
@@ -180,6 +181,7 @@ impl RawPrimary {
         PrimaryState {
             lsn: self.lsn,
             redo: self.redo,
+            started: self.started,
             senders: senders.collect(),
             slots: slots.collect(),
             wal_sender_timeout,

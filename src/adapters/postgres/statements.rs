@@ -93,6 +93,7 @@ const LOOK: &str = read_only!(
      'primary', CASE WHEN NOT recovery.yes THEN json_build_object( \
        'lsn', pg_current_wal_lsn()::text, \
        'redo', (SELECT redo_lsn FROM pg_control_checkpoint())::text, \
+       'started', pg_postmaster_start_time(), \
        'timeline', left(pg_walfile_name(pg_current_wal_lsn()), 8), \
        'senders', (SELECT coalesce(json_agg(json_build_object( \
            'application', application_name, 'state', state, 'sync_state', sync_state, 'sent', sent_lsn::text, \

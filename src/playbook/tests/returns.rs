@@ -1,12 +1,18 @@
 //! The old region answers again in the middle of a run that had to leave its fences unproven.
 
 use super::*;
-use crate::domain::fixtures::outage;
+use crate::domain::fixtures::{healthy_pair, outage};
 use crate::domain::freshness::ErrorKind;
+use crate::domain::units::Bytes;
+use crate::playbook::measure::measure;
 
 /// A failover without region A, with the old region's fences left unproven, up to `step`.
 fn without_the_old_region(step: &str) -> Story {
-    let mut story = Story::new(outage(90), failover());
+    without(outage(90), step)
+}
+
+fn without(sim: Sim, step: &str) -> Story {
+    let mut story = Story::new(sim, failover());
     for _ in 0..60 {
         let (at, next) = story.settle(20);
         match next {
@@ -117,4 +123,51 @@ fn nothing_comes_again_while_a_step_is_on_its_way_or_the_lock_is_given_up() {
     assert_eq!(story.next().0, "start-controllers");
     let fence = story.run.step("suspend-crons").unwrap().1.started.clone().unwrap();
     assert!(matches!(story.record(Event::StepStarted(Box::new(fence))), Err(Illegal::OnItsWay { .. })));
+}
+
+/// The region is cut off from us and from the standby, and writes on.
+fn cut_off() -> Sim {
+    let mut sim = healthy_pair();
+    sim.replication = false;
+    sim.blind_region(Side::A, ErrorKind::Timeout);
+    sim.go(90);
+    sim
+}
+
+/// What the standby had when it was promoted.
+fn promoted_at(story: &Story) -> u64 {
+    let effects = sent(&story.run, "promote");
+    let at_least = effects.iter().find_map(|(effect, _)| match effect {
+        Effect::Promote { at_least, .. } => Some(at_least.0),
+        _ => None,
+    });
+    at_least.unwrap()
+}
+
+#[test]
+fn what_a_region_lost_that_was_only_out_of_sight_is_its_log_up_to_now() {
+    let mut story = without(cut_off(), "start-controllers");
+    let has = promoted_at(&story);
+    story.sim.go(600);
+    // A checkpoint on the way is no end.
+    let checkpoint = story.sim.db(Side::A).lsn - 4096 * 100;
+    story.sim.db(Side::A).redo = Some(checkpoint);
+    story.sim.see_all();
+    story.sim.go(4);
+    let (loss, _) = measure(&story.run, &story.sim.fleet).unwrap();
+    let end = story.sim.db(Side::A).lsn;
+    assert_eq!(loss.bytes, Some(Bytes(end - has)));
+}
+
+#[test]
+fn what_a_region_lost_that_crashed_is_its_log_up_to_the_crash() {
+    let mut story = without_the_old_region("start-controllers");
+    let has = promoted_at(&story);
+    let now = story.sim.now;
+    let a = story.sim.db(Side::A);
+    let crash = a.lsn + 12_288;
+    (a.redo, a.lsn, a.started) = (Some(crash), crash + 1_000_000, Some(now));
+    returns(&mut story);
+    let (loss, _) = measure(&story.run, &story.sim.fleet).unwrap();
+    assert_eq!(loss.bytes, Some(Bytes(crash - has)));
 }
