@@ -234,7 +234,7 @@ fn accept(state: &mut State, what: String, key: Key) -> Vec<Command> {
 
 fn override_gate(state: &mut State, key: Key) -> Vec<Command> {
     use crate::gates::OverrideBy;
-    let Some(line) = state.derived.proposal.as_ref().and_then(Proposal::held_by) else {
+    let Some(line) = state.derived.proposal.as_ref().and_then(Proposal::overridable) else {
         return nothing(state, "no gate holds the step");
     };
     let (gate, says, by) = (line.finding.gate.clone(), line.finding.answer.text.clone(), line.override_by);

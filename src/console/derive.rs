@@ -160,7 +160,7 @@ impl State {
                     _ => Some("the step can not be started any more as it was asked: the question is closed"),
                 }
             }
-            Ask::Override { gate, says, .. } => match proposal.and_then(Proposal::held_by) {
+            Ask::Override { gate, says, .. } => match proposal.and_then(Proposal::overridable) {
                 Some(line) if line.finding.gate == *gate => {
                     if line.finding.answer.text != *says {
                         says.clone_from(&line.finding.answer.text);

@@ -69,8 +69,11 @@ impl State {
             }
             Next::Skip(reason) => Turn::Busy(format!("does not apply: {reason}")),
             Next::Start { tier, .. } => Turn::Start(*tier),
-            Next::Again { tier, optional, .. } => Turn::Again(*tier, *optional),
-            Next::Impossible(reason) => Turn::Stuck(reason.clone()),
+            Next::Again { tier, optional, .. } => Turn::Again(*tier, *optional || proposal.may_leave()),
+            Next::Impossible { reason, .. } if proposal.may_leave() => {
+                Turn::Accept(format!("it can not be made ({reason}); an override covers it"))
+            }
+            Next::Impossible { reason, .. } => Turn::Stuck(reason.clone()),
             Next::Sending => Turn::Busy("is being sent".to_owned()),
             Next::Verifying { missing, left } => {
                 Turn::Busy(format!("waits for proof: {missing} ({} left)", crate::domain::units::clock(*left)))

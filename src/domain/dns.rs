@@ -48,10 +48,17 @@ impl DnsSample {
         answers.all(|other| other.0 == first.0).then_some(first)
     }
 
-    /// Every authoritative server answered and gave exactly `addresses`.
+    /// Every authoritative server that answers gives exactly `addresses`, and one does.
     #[must_use]
     pub fn everywhere(&self, addresses: &[IpAddr]) -> bool {
-        let mut servers = self.answers.iter().filter(|a| a.kind == ServerKind::Authoritative).peekable();
-        servers.peek().is_some() && servers.all(|a| a.result.as_ref().is_ok_and(|(got, _)| got == addresses))
+        let servers = self.answers.iter().filter(|a| a.kind == ServerKind::Authoritative);
+        let mut answers = servers.filter_map(|a| a.result.as_ref().ok()).peekable();
+        answers.peek().is_some() && answers.all(|(got, _)| got == addresses)
+    }
+
+    /// Authoritative servers that do not answer: one in the region that is lost answers nobody else either.
+    pub fn silent(&self) -> impl Iterator<Item = &str> {
+        let servers = self.answers.iter().filter(|a| a.kind == ServerKind::Authoritative && a.result.is_err());
+        servers.map(|a| a.server.as_str())
     }
 }

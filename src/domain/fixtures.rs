@@ -53,6 +53,8 @@ pub struct Sim {
     pub log_per_look: u64,
     /// Addresses that the name servers give.
     pub addresses: Vec<IpAddr>,
+    /// Regions whose API server refuses our writes.
+    pub forbidden: std::collections::BTreeSet<Side>,
     /// Whoever holds an environment's lock goes on renewing it.
     pub locks_renewed: bool,
     /// The moment.
@@ -282,6 +284,7 @@ impl Sim {
             replication: true,
             log_per_look: 0,
             addresses: vec![address(Side::A)],
+            forbidden: std::collections::BTreeSet::new(),
             locks_renewed: true,
             now: start(),
             performed: Vec::new(),

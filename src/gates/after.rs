@@ -50,3 +50,8 @@ pub fn leads(q: &Question<'_>) -> Answer {
         },
     }
 }
+
+/// Of each step by itself: the run answers, since it alone knows what the step has done.
+pub fn proven(_: &Question<'_>) -> Answer {
+    Answer::moot("asked of each step by the run")
+}

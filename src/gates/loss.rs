@@ -8,7 +8,7 @@ use crate::domain::units::{Bytes, age};
 
 pub fn limit(q: &Question<'_>) -> Answer {
     let limit = Bytes(q.fleet.policy.loss_bytes_max);
-    if q.facts.promoted {
+    if q.facts.promoted || super::standby::promoted_by_others(q) {
         return Answer::moot("the promotion is behind us");
     }
     let loss = q.fleet.loss(q.direction);

@@ -161,6 +161,8 @@ pub struct RunFacts {
     pub who: Option<PerSide<Who>>,
     /// First failed probe of the region being left, as recorded when the run was declared.
     pub failing_since: Option<Timestamp>,
+    /// The timeline that both databases were on when the run was declared.
+    pub timeline: Option<crate::domain::units::Timeline>,
 }
 
 /// Everything a gate may look at.
@@ -262,6 +264,9 @@ use OverrideBy::{Nobody, Reason, SecondPerson};
 /// The gate that every step asks before its own: with it, no fact and no request can be about another region.
 pub const RIGHT_SERVERS: &str = "right-servers";
 
+/// The gate whose override covers a fence that cannot be proven.
+pub const OLD_REGION_FENCED: &str = "old-region-fenced";
+
 /// Every gate, in the order in which a person would ask.
 pub static TABLE: &[Gate] = &[
     alarming(gate(RIGHT_SERVERS, "each region's servers are those seen before", who::right_servers, Nobody), Bad),
@@ -273,7 +278,7 @@ pub static TABLE: &[Gate] = &[
     run_only(gate("lock-held", "the environment's lock is ours", lock::held, Nobody)),
     gate("old-primary-writes", "the old primary does not accept writes", old::writes, Nobody),
     gate("proof-of-life", "the old primary shows no sign of life", old::proof_of_life, Nobody),
-    gate("old-region-fenced", "the old region is proven fenced", old::fenced, SecondPerson),
+    gate(OLD_REGION_FENCED, "the old region is proven fenced", old::fenced, SecondPerson),
     gate("loss-limit", "the loss is within the limit", loss::limit, SecondPerson),
     gate("anti-flap", "the last failover is long enough ago", loss::anti_flap, SecondPerson),
     gate("promote-right", "our database user may promote the replica", standby::promote_right, Reason),
@@ -298,11 +303,23 @@ pub static TABLE: &[Gate] = &[
     run_only(gate("promoted", "the promoted database accepts writes", after::promoted, Reason)),
     run_only(gate("synchronous-standbys", "commits wait for no standby that is gone", after::synchronous, Reason)),
     run_only(gate("controllers-lead", "the started controllers have a leader", after::leads, Reason)),
+    run_only(gate(STEP_PROVEN, "the step is proven", after::proven, Reason)),
 ];
+
+/// The gate of a step's own proof; with a colon and the step's id behind it, of that step's. The run answers it.
+pub const STEP_PROVEN: &str = "step-proven";
+
+/// Id of the gate that asks whether this step is proven.
+#[must_use]
+pub fn step_proven(step: &str) -> String {
+    format!("{STEP_PROVEN}:{step}")
+}
 
 /// The gate of that id.
 #[must_use]
 pub fn by_id(id: &str) -> Option<&'static Gate> {
+    let of_a_step = id.split_once(':').is_some_and(|(gate, step)| gate == STEP_PROVEN && !step.is_empty());
+    let id = if of_a_step { STEP_PROVEN } else { id };
     TABLE.iter().find(|gate| gate.id == id)
 }
 

@@ -25,6 +25,12 @@ pub fn database(q: &Question<'_>) -> Answer {
             Answer::pass(format!("{} is {text}", q.name(to))).on(q.evidence(source, text))
         }
         None if q.facts.promoted => Answer::pass(format!("{} was promoted by this run", q.name(to))),
+        None if promoted_by_others(q) => Answer::warn(format!(
+            "{} was promoted meanwhile, by somebody else: timeline {}",
+            q.name(to),
+            sample.timeline
+        ))
+        .lift("find out who did, and whether they go on"),
         None => Answer::block(format!("{} db is no replica: it is out of recovery already", q.name(to)))
             .lift("find out who promoted it; two primaries must not both take writes"),
     }
@@ -47,6 +53,15 @@ pub fn same_system(q: &Question<'_>) -> Answer {
     }
 }
 
+/// The replica of this run is out of recovery, on a timeline that was begun after the run was declared, and not by it:
+/// nothing is left to hold a promotion back for.
+pub(super) fn promoted_by_others(q: &Question<'_>) -> bool {
+    let to = q.direction.to;
+    let sample = q.fleet.region(to).live_database(q.fleet.now).filter(|sample| sample.primary().is_some());
+    let newer = sample.zip(q.facts.timeline).is_some_and(|(sample, before)| sample.timeline > before);
+    newer && q.facts.activates == Some(to) && !q.facts.promoted
+}
+
 /// The replica answers now. What it said earlier may be another server's by now, and lets nothing pass.
 fn live(q: &Question<'_>) -> bool {
     q.fleet.region(q.direction.to).live_database(q.fleet.now).is_some()
@@ -56,6 +71,7 @@ pub fn timeline(q: &Question<'_>) -> Answer {
     let known = |side| q.fleet.region(side).database.as_ref().map(|known| known.value.timeline);
     match (known(q.direction.from), known(q.direction.to)) {
         _ if q.facts.promoted => Answer::pass("this run has started the new timeline"),
+        _ if promoted_by_others(q) => Answer::warn("a promotion that is not of this run has started a new timeline"),
         (Some(from), Some(to)) if to < from => Answer::block(format!(
             "{} replays timeline {to}, {} was on {from}: it does not follow this primary",
             q.name(q.direction.to),

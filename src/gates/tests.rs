@@ -46,7 +46,8 @@ fn every_gate_answers_as_the_table_says() {
 #[test]
 fn the_table_has_every_gate() {
     let tried = verdicts();
-    for gate in TABLE {
+    // A step's own proof is asked of the run.
+    for gate in TABLE.iter().filter(|gate| gate.id != STEP_PROVEN) {
         let tried = tried.get(gate.id).unwrap_or_else(|| panic!("{} is not in the table", gate.id));
         assert!(tried.len() > 1, "{} is only seen as {tried:?}", gate.id);
     }

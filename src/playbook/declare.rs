@@ -84,6 +84,7 @@ pub fn declare(fleet: &Fleet, playbook: Playbook, run: RunId, direction: Directi
         crons_at: from.crons.as_of(),
         replicas: from.controllers.as_ref().map(|known| known.value.wanted()),
         timeline: fleet.region(direction.to).database.as_ref().map(|known| known.value.timeline),
+        read_only: from.live_database(fleet.now).map(|sample| sample.read_only_default),
         who: Some(PerSide::new(fleet.region(Side::A).who.clone(), fleet.region(Side::B).who.clone())),
         rows_behind: rows(direction.from).zip(rows(direction.to)).map(|(from, to)| from.saturating_sub(to)),
     };

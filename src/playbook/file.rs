@@ -54,7 +54,7 @@ pub struct Step {
     pub timeout: Duration,
     /// How long it usually takes, while no history says better.
     pub expect: Duration,
-    /// What to do when its target cannot be reached.
+    /// What to do when it cannot be proven.
     pub if_unprovable: IfUnprovable,
     /// Why, in a sentence.
     pub why: String,
@@ -66,7 +66,19 @@ pub struct Step {
     pub optional: bool,
 }
 
-/// What to do when a step's target cannot be reached.
+impl Step {
+    /// The gate whose override lets the run go on though the step is not proven.
+    #[must_use]
+    pub fn unproven_gate(&self) -> Option<String> {
+        match self.if_unprovable {
+            IfUnprovable::Stop => None,
+            IfUnprovable::SecondPerson => Some(gates::OLD_REGION_FENCED.to_owned()),
+            IfUnprovable::Reason => Some(gates::step_proven(&self.id)),
+        }
+    }
+}
+
+/// What to do when a step cannot be proven.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IfUnprovable {
@@ -75,6 +87,8 @@ pub enum IfUnprovable {
     Stop,
     /// It goes on with an override of `old-region-fenced`.
     SecondPerson,
+    /// It goes on with a typed reason, an override of `step-proven:STEP`.
+    Reason,
 }
 
 /// The part of the recovery time a step counts to.

@@ -53,7 +53,12 @@ pub enum Next {
         unreachable: Option<String>,
     },
     /// It cannot be made on what is known.
-    Impossible(String),
+    Impossible {
+        /// Why.
+        reason: String,
+        /// The gate whose override lets the run go on without it, where there is one.
+        without: Option<GateLine>,
+    },
     /// Effects are being sent.
     Sending,
     /// Sent; proof is awaited.
@@ -93,6 +98,8 @@ pub enum Next {
         unreachable: Option<String>,
         /// The run may go on without it.
         optional: bool,
+        /// The gate whose override lets the run go on without it, where there is one.
+        without: Option<GateLine>,
     },
 }
 
@@ -130,6 +137,38 @@ impl Proposal {
         }
     }
 
+    /// The gate whose override lets the run go on without the step.
+    #[must_use]
+    pub fn without(&self) -> Option<&GateLine> {
+        match &self.next {
+            Next::Again { without, .. } | Next::Impossible { without, .. } => without.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// An override lets the run go on without the step, if a person says so.
+    #[must_use]
+    pub fn may_leave(&self) -> bool {
+        self.without().is_some_and(|line| line.overridden.is_some())
+    }
+
+    /// What a person may override now: the first gate that holds, or the one that stands for a proof.
+    #[must_use]
+    pub fn overridable(&self) -> Option<&GateLine> {
+        self.held_by().or_else(|| self.without().filter(|line| line.overridden.is_none()))
+    }
+
+    /// What stands on the screen about a gate of the step.
+    #[must_use]
+    pub fn line(&self, gate: &str) -> Option<&GateLine> {
+        let unprovable = match &self.next {
+            Next::Unprovable { gate, .. } => Some(gate),
+            _ => None,
+        };
+        let mut lines = self.gates.iter().chain(unprovable).chain(self.without());
+        lines.find(|line| line.finding.gate == gate)
+    }
+
     /// The first gate that holds.
     #[must_use]
     pub fn held_by(&self) -> Option<&GateLine> {
@@ -140,9 +179,6 @@ impl Proposal {
     }
 }
 
-/// The gate whose override covers a fence that cannot be proven.
-const FENCE_GATE: &str = "old-region-fenced";
-
 /// Facts of this run for the gates.
 #[must_use]
 pub fn facts(run: &Run, last_promotion: Option<crate::domain::Timestamp>) -> RunFacts {
@@ -152,8 +188,18 @@ pub fn facts(run: &Run, last_promotion: Option<crate::domain::Timestamp>) -> Run
                 step.kind == kind && !matches!(slot.state, StepState::Waiting | StepState::Failed(_))
             })
         };
-    // Once its release was begun it is not ours any more, and must not be renewed.
-    let locked = reached(Kind::LockAcquire) && !reached(Kind::Report);
+    // Asked for is perhaps ours, whatever became of the step. Once its release was begun it is not, and must not be
+    // renewed.
+    let asked = |slot: &StepRun| {
+        let newest = slot.started.iter().flat_map(|start| &start.effects).zip(slot.outcomes.iter().map(Option::as_ref));
+        let earlier = slot.earlier.iter().map(|(effect, outcome)| (effect, Some(outcome)));
+        let to = run.declared.direction.to;
+        newest.chain(earlier).any(|(effect, outcome)| {
+            let ours = matches!(effect, Effect::TakeLock { side, .. } if *side == to);
+            ours && outcome.is_none_or(|outcome| outcome.took() || matches!(outcome, Outcome::Unknown { .. }))
+        })
+    };
+    let locked = run.steps.iter().any(asked) && !reached(Kind::Report);
     RunFacts {
         our_lock: locked.then(|| lock::holder(run)),
         last_promotion,
@@ -161,6 +207,7 @@ pub fn facts(run: &Run, last_promotion: Option<crate::domain::Timestamp>) -> Run
         activates: Some(run.declared.direction.to),
         who: run.declared.before.who.clone(),
         failing_since: run.declared.failing_since,
+        timeline: run.declared.before.timeline,
     }
 }
 
@@ -185,31 +232,36 @@ pub fn propose(run: &Run, fleet: &Fleet, facts: &RunFacts) -> Proposal {
     let next = match &slot.state {
         StepState::Started => started(run, step, slot, &question),
         StepState::Uncertain(reason) => uncertain(run, step, slot, &question, &gates, reason),
-        StepState::Failed(reason) => again(run, step, fleet, &gates, reason.clone()),
+        StepState::Failed(reason) => again(run, step, &question, &gates, reason.clone()),
         _ if gates.iter().any(GateLine::holds) => Next::Held,
-        _ => waiting(run, step, fleet),
+        _ => waiting(run, step, &question),
     };
     Proposal { index: Some(index), attempt, gates, next }
 }
 
-/// A fence that was left unproven, whose target answers again and lets it be proven now. It comes before anything else:
-/// what was decided on was a region that is gone. Not while a step is on its way, nor once the lock is being given up.
+/// A fence that was left unproven, whose target answers again and lets it be proven now; or one that was proven and has
+/// come off since, by a tool that puts back what it knows, say. It comes before anything else: the rest was decided on a
+/// region that can not act. Not while a step is on its way, nor once the lock is being given up.
 fn returned<'a>(run: &'a Run, fleet: &Fleet) -> Option<(usize, &'a Step, &'a StepRun)> {
     let (open, current, _) = run.current()?;
     if current.kind == Kind::Report || run.steps.iter().any(|slot| slot.state == StepState::Started) {
         return None;
     }
     let scene = Scene { fleet, run, since: None };
-    let answers = |step: &Step| {
+    let answers = |step: &Step, slot: &StepRun| {
         let target = step.kind.target(run.declared.direction);
         let seen = target.is_some_and(|source| fleet.freshness(source).usable());
-        let can = matches!(step.kind.plan(&scene), Plan::Done | Plan::Wait | Plan::Act(_));
+        let can = match (step.kind.plan(&scene), &slot.state) {
+            (Plan::Act(_), _) => true,
+            (Plan::Done | Plan::Wait, state) => *state != StepState::Done,
+            _ => false,
+        };
         // What could not be proven even so would be left unproven and come again without end.
         seen && can && !matches!(step.kind.proof(&scene), Proof::Unreachable(_))
     };
     let steps = run.declared.playbook.steps.iter().zip(&run.steps).enumerate().take(open);
     let mut fences = steps.map(|(index, (step, slot))| (index, step, slot));
-    fences.find(|(_, step, slot)| slot.reopens(step) && answers(step))
+    fences.find(|(_, step, slot)| slot.reopens(step) && answers(step, slot))
 }
 
 fn gate_line(run: &Run, gate: &gates::Gate, question: &Question<'_>) -> GateLine {
@@ -238,8 +290,8 @@ fn strange(id: &str) -> GateLine {
     GateLine { finding, override_by: OverrideBy::Nobody, overridden: None }
 }
 
-fn waiting(run: &Run, step: &Step, fleet: &Fleet) -> Next {
-    let scene = Scene { fleet, run, since: None };
+fn waiting(run: &Run, step: &Step, question: &Question<'_>) -> Next {
+    let scene = Scene { fleet: question.fleet, run, since: None };
     let start = |effects: Vec<Effect>, unreachable| {
         let tier = if effects.is_empty() { Tier::None } else { step.consent };
         Next::Start { effects, tier, unreachable }
@@ -249,20 +301,41 @@ fn waiting(run: &Run, step: &Step, fleet: &Fleet) -> Next {
         Plan::Skip(reason) => Next::Skip(reason),
         Plan::Act(effects) => start(effects, None),
         Plan::Unreachable(reason, effects) => start(effects, Some(reason)),
-        Plan::Impossible(reason) => Next::Impossible(reason),
+        Plan::Impossible(reason) => impossible(run, step, question, reason),
+    }
+}
+
+fn impossible(run: &Run, step: &Step, question: &Question<'_>, reason: String) -> Next {
+    let without = without(run, step, question, &reason);
+    Next::Impossible { reason, without }
+}
+
+/// The gate whose override lets the run go on though the step is not proven. Whether to go on is a person's to say each
+/// time, also where the override is an old one.
+fn without(run: &Run, step: &Step, question: &Question<'_>, reason: &str) -> Option<GateLine> {
+    let id = step.unproven_gate()?;
+    match step.if_unprovable {
+        IfUnprovable::Stop => None,
+        IfUnprovable::SecondPerson => gates::by_id(&id).map(|gate| gate_line(run, gate, question)),
+        IfUnprovable::Reason => {
+            let answer = gates::Answer {
+                verdict: gates::Verdict::Unknown,
+                text: format!("{} is not proven: {reason}", step.id),
+                evidence: Vec::new(),
+                lift: "try again, or go on without it and see to it by hand".to_owned(),
+                lifted_by: None,
+                amount: None,
+            };
+            let finding = Finding { gate: id, answer };
+            let overridden = run.overrides.iter().rev().find(|decision| decision.covers(&finding)).cloned();
+            Some(GateLine { finding, override_by: OverrideBy::Reason, overridden })
+        }
     }
 }
 
 fn started(run: &Run, step: &Step, slot: &StepRun, question: &Question<'_>) -> Next {
     let fleet = question.fleet;
-    // The lock of the region being left is a courtesy: what is there is seen by the proof, and a user who may not write
-    // there must not be kept from driving.
-    let courtesy = |effect: &Effect| matches!(effect, Effect::TakeLock { side, .. } | Effect::ReleaseLock { side, .. } if *side == run.declared.direction.from);
-    let sent = slot.started.iter().flat_map(|start| &start.effects).zip(&slot.outcomes);
-    let refused = sent
-        .filter(|(effect, _)| !courtesy(effect))
-        .filter_map(|(_, outcome)| outcome.as_ref())
-        .find(|outcome| matches!(outcome, Outcome::Refused { .. }));
+    let refused = outcomes(run, slot).find(|outcome| matches!(outcome, Outcome::Refused { .. }));
     let scene = Scene { fleet, run, since: slot.proof_from };
     let tried_once = slot.started.as_ref().is_some_and(|start| start.unreachable.is_some());
     if let Some(outcome) = refused {
@@ -284,21 +357,29 @@ fn started(run: &Run, step: &Step, slot: &StepRun, question: &Question<'_>) -> N
         Proof::Unreachable(reason) if step.if_unprovable == IfUnprovable::SecondPerson => {
             unprovable(run, question, reason)
         }
-        Proof::Unreachable(reason) => overdue_or(step, slot, fleet, reason),
-        Proof::NotYet(missing) => overdue_or(step, slot, fleet, missing),
+        Proof::Unreachable(missing) | Proof::NotYet(missing) => overdue_or(run, step, slot, fleet, missing),
     }
 }
 
 fn unprovable(run: &Run, question: &Question<'_>, reason: String) -> Next {
-    match gates::by_id(FENCE_GATE) {
+    match gates::by_id(gates::OLD_REGION_FENCED) {
         Some(gate) => Next::Unprovable { reason, gate: gate_line(run, gate, question) },
         None => Next::Failed(reason),
     }
 }
 
-fn overdue_or(step: &Step, slot: &StepRun, fleet: &Fleet, missing: String) -> Next {
+/// What became of the requests that count. The lock of the region being left is a courtesy: what is there is seen by the
+/// proof, and a user who may not write there must not be kept from driving.
+fn outcomes<'a>(run: &'a Run, slot: &'a StepRun) -> impl Iterator<Item = &'a Outcome> {
+    let from = run.declared.direction.from;
+    let courtesy = move |effect: &Effect| matches!(effect, Effect::TakeLock { side, .. } | Effect::ReleaseLock { side, .. } if *side == from);
+    let sent = slot.started.iter().flat_map(|start| &start.effects).zip(&slot.outcomes);
+    sent.filter(move |(effect, _)| !courtesy(effect)).filter_map(|(_, outcome)| outcome.as_ref())
+}
+
+fn overdue_or(run: &Run, step: &Step, slot: &StepRun, fleet: &Fleet, missing: String) -> Next {
     // Not sent is not done: there is nothing to wait for.
-    let not_sent = slot.outcomes.iter().flatten().find(|outcome| matches!(outcome, Outcome::NotSent { .. }));
+    let not_sent = outcomes(run, slot).find(|outcome| matches!(outcome, Outcome::NotSent { .. }));
     if let Some(outcome) = not_sent {
         return Next::Failed(outcome.text());
     }
@@ -322,23 +403,25 @@ fn uncertain(
     match step.kind.proof(&scene) {
         Proof::Proven(evidence, note) => Next::Proven { evidence, note },
         Proof::Unreachable(why) if step.if_unprovable == IfUnprovable::SecondPerson => unprovable(run, question, why),
-        Proof::Wrong(why) => again(run, step, question.fleet, gates, format!("{reason}; {why}")),
-        Proof::NotYet(why) | Proof::Unreachable(why) => {
-            again(run, step, question.fleet, gates, format!("{reason}; {why}"))
+        Proof::Wrong(why) | Proof::NotYet(why) | Proof::Unreachable(why) => {
+            again(run, step, question, gates, format!("{reason}; {why}"))
         }
     }
 }
 
 /// A retry passes the same gates as a first try.
-fn again(run: &Run, step: &Step, fleet: &Fleet, gates: &[GateLine], reason: String) -> Next {
+fn again(run: &Run, step: &Step, question: &Question<'_>, gates: &[GateLine], reason: String) -> Next {
     if gates.iter().any(GateLine::holds) {
         return Next::Held;
     }
-    match waiting(run, step, fleet) {
+    match waiting(run, step, question) {
         Next::Start { effects, tier, unreachable } => {
-            Next::Again { reason, effects, tier, unreachable, optional: step.optional }
+            let without = without(run, step, question, &reason);
+            Next::Again { reason, effects, tier, unreachable, optional: step.optional, without }
         }
-        Next::Impossible(why) | Next::Skip(why) => Next::Impossible(format!("{reason}; {why}")),
+        Next::Impossible { reason: why, .. } | Next::Skip(why) => {
+            impossible(run, step, question, format!("{reason}; {why}"))
+        }
         other => other,
     }
 }

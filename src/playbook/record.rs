@@ -69,6 +69,9 @@ pub enum Event {
         reason: String,
         /// Gate whose override covers it; None for an optional step.
         gate: Option<String>,
+        /// A person went on without it, though its target answered. Absent in journals of earlier versions.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        left: bool,
     },
     /// The step does not apply here.
     StepSkipped {
@@ -178,6 +181,10 @@ pub struct Before {
     pub replicas: Option<u32>,
     /// The timeline both were on.
     pub timeline: Option<Timeline>,
+    /// The database of the region being left was read-only for new sessions already. None: it was not seen, or absent in
+    /// journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
     /// Who both regions' servers were. Absent in journals of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<PerSide<Who>>,

@@ -84,6 +84,8 @@ pub struct StepRun {
     pub note: Option<Note>,
     /// An undo that was begun.
     pub undo: Option<Undo>,
+    /// A person went on without it, though its target answered: it does not come again by itself.
+    pub left: bool,
 }
 
 /// An undo that was begun.
@@ -139,6 +141,7 @@ impl Run {
             evidence: Vec::new(),
             note: None,
             undo: None,
+            left: false,
         };
         Ok(Run {
             steps: declared.playbook.steps.iter().map(|_| blank()).collect(),

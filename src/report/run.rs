@@ -80,7 +80,7 @@ fn event_words(event: &Event, run: &Run) -> String {
                 format!("{step}: done. {words}{note}")
             }
         }
-        Event::StepUnproven { step, reason, gate } => {
+        Event::StepUnproven { step, reason, gate, .. } => {
             let by = gate.as_ref().map(|gate| format!(" (override of {gate})")).unwrap_or_default();
             format!("{step}: NOT PROVEN, going on{by}: {reason}")
         }

@@ -123,9 +123,12 @@ impl<W: World> Driver<W> {
 
     /// Takes the lock again for a run that is taken up again and had it.
     pub(super) async fn take_lock_again(&self) -> Result<(), String> {
+        // In the clusters in which it was taken, whatever answers under their names now.
+        let who = self.run.declared.before.who.as_ref();
+        let cluster = |side| who.and_then(|who| Some(who.get(side).cluster.as_ref()?.who.clone()));
         let take = held(&self.run).into_iter().filter_map(|effect| match effect {
             Effect::ReleaseLock { side, lease, holder } => {
-                Some(Effect::TakeLock { side, cluster_uid: None, lease, holder })
+                Some(Effect::TakeLock { side, cluster_uid: cluster(side), lease, holder })
             }
             _ => None,
         });

@@ -143,7 +143,9 @@ impl<W: World> Driver<W> {
         }
         if let Err(why) = self.take_lock_again().await {
             self.lock_wanted = Some(Instant::now() + ASK_LOCK_EVERY);
-            self.tell(News::Trouble(format!("the lock could not be taken again: {why}"))).await;
+            let seconds = ASK_LOCK_EVERY.as_secs();
+            let text = format!("the lock could not be taken again: {why}; asked again in {seconds} s");
+            self.tell(News::Waiting(text)).await;
         }
     }
 
@@ -171,16 +173,16 @@ impl<W: World> Driver<W> {
             }
             Next::Proven { evidence, note } => self.record(Event::StepDone { step: id, evidence, note }).await?,
             Next::Failed(reason) if optional => {
-                self.record(Event::StepUnproven { step: id, reason, gate: None }).await?;
+                self.record(Event::StepUnproven { step: id, reason, gate: None, left: false }).await?;
             }
             Next::Failed(reason) => self.record(Event::StepFailed { step: id, reason }).await?,
             Next::Overdue(reason) if optional => {
-                self.record(Event::StepUnproven { step: id, reason, gate: None }).await?;
+                self.record(Event::StepUnproven { step: id, reason, gate: None, left: false }).await?;
             }
             Next::Overdue(reason) => self.record(Event::StepUncertain { step: id, reason }).await?,
             Next::Unprovable { reason, gate } if gate.overridden.is_some() => {
                 let gate = Some(gate.finding.gate);
-                self.record(Event::StepUnproven { step: id, reason, gate }).await?;
+                self.record(Event::StepUnproven { step: id, reason, gate, left: false }).await?;
             }
             Next::Again { ref effects, .. } if proposal.by_itself() => {
                 let consent = Consent::not_needed(effects, &self.by, (self.clock)());
@@ -292,7 +294,9 @@ impl<W: World> Driver<W> {
         fleet.tick((self.clock)());
         let facts = facts(&self.run, self.last_promotion);
         let question = Question { fleet: &fleet, direction: self.run.declared.direction, facts: &facts };
-        let finding = gates::ask(gate, &question);
+        // Of a step's own proof the proposal alone knows.
+        let shown_now = propose(&self.run, &fleet, &facts).line(id).map(|line| line.finding.clone());
+        let finding = shown_now.unwrap_or_else(|| gates::ask(gate, &question));
         if !finding.answer.verdict.holds() {
             return Err(OrderError::Text(format!("{id} does not hold anything back: {}", finding.answer.text)));
         }
@@ -311,11 +315,14 @@ impl<W: World> Driver<W> {
 
     async fn leave_out(&mut self) -> Result<(), OrderError> {
         let proposal = self.proposal();
-        let Next::Again { reason, optional: true, .. } = &proposal.next else {
-            return Err(OrderError::Text("this step can not be left out".to_owned()));
+        let gate = proposal.without().filter(|line| line.overridden.is_some()).map(|line| line.finding.gate.clone());
+        let reason = match &proposal.next {
+            Next::Again { reason, optional, .. } if *optional || gate.is_some() => reason.clone(),
+            Next::Impossible { reason, .. } if gate.is_some() => reason.clone(),
+            _ => return Err(OrderError::Text("this step can not be left out".to_owned())),
         };
-        let (step, reason) = (self.current_step(&proposal)?, reason.clone());
-        self.record(Event::StepUnproven { step, reason, gate: None }).await.map_err(Into::into)
+        let step = self.current_step(&proposal)?;
+        self.record(Event::StepUnproven { step, reason, gate, left: true }).await.map_err(Into::into)
     }
 
     async fn undo(&mut self, id: &str, agreement: &Agreement) -> Result<(), OrderError> {

@@ -90,6 +90,8 @@ pub enum News {
     Proposal(Box<Proposal>),
     /// An order was not taken, and why.
     Refused(String),
+    /// It waits for something and tries again by itself.
+    Waiting(String),
     /// The run stands still: the journal cannot be written, or the lock is lost.
     Trouble(String),
 }

@@ -253,7 +253,7 @@ impl Bench {
                     self.proposal = Some(*proposal);
                 }
                 Ok(Some(News::Refused(why))) => self.refused.push(why),
-                Ok(Some(News::Trouble(why))) => self.trouble.push(why),
+                Ok(Some(News::Trouble(why) | News::Waiting(why))) => self.trouble.push(why),
                 Ok(Some(News::Recorded(record))) => {
                     self.looked = 0;
                     self.told.apply(&record).unwrap();

@@ -92,9 +92,11 @@ fn store(setup: &Setup) -> Store {
     Store::new(&setup.state_dir, &setup.policy.environment)
 }
 
-/// Every run here. One that cannot be read is an error and not absent: it may be open, or have promoted.
+/// Every run here. One that cannot be read is an error and not absent: it may be open, or have promoted. One whose first
+/// record never came to be has announced nothing, and stands in nobody's way.
 fn all_runs(setup: &Setup) -> Result<Vec<Run>, RunError> {
     let runs = store(setup).runs()?.into_iter().map(|summary| summary.run);
+    let runs = runs.filter(|run| !matches!(run, Err(JournalError::Empty(_))));
     runs.collect::<Result<Vec<_>, _>>().map_err(RunError::Journal)
 }
 

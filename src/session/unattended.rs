@@ -2,7 +2,7 @@
 
 use crate::playbook::consent::Tier;
 use crate::playbook::consents::Consents;
-use crate::playbook::propose::{Next, Proposal};
+use crate::playbook::propose::{GateLine, Next, Proposal};
 use crate::playbook::run::Run;
 use crate::runner::{Agreement, Order};
 
@@ -23,32 +23,45 @@ pub enum Answer {
 pub fn answer(run: &Run, proposal: &Proposal, consents: &Consents, retries: u32) -> Answer {
     let Some(step) = proposal.index.and_then(|i| run.declared.playbook.steps.get(i)) else { return Answer::Wait };
     if let Some(line) = proposal.held_by() {
-        return match consents.gate(&line.finding.gate) {
-            Some(decision) => Answer::Order(Order::Override {
-                gate: decision.gate.clone(),
-                shown: Some(line.finding.clone()),
-                reason: decision.reason.clone(),
-                break_glass: decision.break_glass,
-            }),
-            None => held(&step.id, line),
-        };
+        return against(line, consents).unwrap_or_else(|| held(&step.id, line));
     }
     match &proposal.next {
         _ if proposal.by_itself() => Answer::Wait,
         Next::Start { .. } => start(&step.id, proposal, consents),
         Next::Again { reason, .. } if proposal.attempt > retries + 1 => {
-            Answer::Person(format!("{} was tried {} times: {reason}", step.id, proposal.attempt - 1))
+            let tried = format!("{} was tried {} times: {reason}", step.id, proposal.attempt - 1);
+            left_out(proposal, consents, tried)
         }
         // A step without a consent is tried again without one; only that it happens takes an order.
         Next::Again { tier: Tier::None, .. } => Answer::Order(Order::Start { step: None, consent: None }),
         Next::Again { .. } => start(&step.id, proposal, consents),
-        Next::Impossible(why) => Answer::Person(format!("{}: {why}", step.id)),
+        Next::Impossible { reason, .. } => left_out(proposal, consents, format!("{}: {reason}", step.id)),
         _ => Answer::Wait,
     }
 }
 
+/// A step that can not be done or proven: the run goes on without it where the consents say so.
+fn left_out(proposal: &Proposal, consents: &Consents, why: String) -> Answer {
+    match proposal.without() {
+        Some(line) if line.overridden.is_some() => Answer::Order(Order::Leave),
+        Some(line) => against(line, consents).unwrap_or(Answer::Person(why)),
+        None => Answer::Person(why),
+    }
+}
+
+/// The override of a gate, where the consents have one.
+fn against(line: &GateLine, consents: &Consents) -> Option<Answer> {
+    let decision = consents.gate(&line.finding.gate)?;
+    Some(Answer::Order(Order::Override {
+        gate: decision.gate.clone(),
+        shown: Some(line.finding.clone()),
+        reason: decision.reason.clone(),
+        break_glass: decision.break_glass,
+    }))
+}
+
 /// Some gates are lifted by time or by a fresh look; the caller decides how long to wait for that.
-fn held(step: &str, line: &crate::playbook::propose::GateLine) -> Answer {
+fn held(step: &str, line: &GateLine) -> Answer {
     Answer::Person(format!("{step} is held by {}: {}", line.finding.gate, line.finding.answer.text))
 }
 
@@ -76,7 +89,8 @@ mod tests {
         let index = playbook.step(step).map(|(index, _)| index);
         let declared = declare(&sim.fleet, playbook, RunId("7f3a00".to_owned()), Direction::activating(Side::B));
         let record = Record { at: sim.now, by: "op@a".to_owned(), event: Event::Declared(Box::new(declared)) };
-        let next = Next::Again { reason: String::new(), effects, tier, unreachable: None, optional: false };
+        let next =
+            Next::Again { reason: String::new(), effects, tier, unreachable: None, optional: false, without: None };
         let proposal = Proposal { index, attempt, gates: Vec::new(), next };
         answer(&Run::begin(&record).unwrap(), &proposal, &Consents::default(), 2)
     }

@@ -209,7 +209,7 @@ async fn follow(driving: &mut Driving, shown: &mut Run, consents: &Consents) -> 
                 }
             }
             News::Recorded(_) => refusals = 0,
-            News::Trouble(_) => {}
+            News::Trouble(_) | News::Waiting(_) => {}
         }
     }
 }
@@ -223,6 +223,7 @@ fn tell(news: &News, shown: &mut Run) {
             }
         }
         News::Refused(why) => say_error(&format!("not taken: {why}")),
+        News::Waiting(why) => say_error(&format!("waits: {why}")),
         News::Trouble(why) => say_error(&format!("TROUBLE: {why}")),
         News::Proposal(_) => {}
     }

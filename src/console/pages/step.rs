@@ -226,7 +226,7 @@ fn gates(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
     if let Some(proposal) = state.derived.proposal.as_ref().filter(|_| current) {
         let unprovable = match &proposal.next {
             Next::Unprovable { gate, .. } => Some(gate),
-            _ => None,
+            _ => proposal.without(),
         };
         if proposal.gates.is_empty() && unprovable.is_none() {
             return;

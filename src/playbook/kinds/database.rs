@@ -59,7 +59,11 @@ fn ended_sessions(scene: &Scene<'_>) -> bool {
     })
 }
 
+/// A server that was read-only before the run stays so: what stood there is put back, not a default.
 pub fn undo_fence(run: &Run, id: &str) -> Vec<Effect> {
+    if run.declared.before.read_only == Some(true) {
+        return Vec::new();
+    }
     let mut done = run.outcomes(id).into_iter().filter_map(|(effect, outcome)| match (effect, outcome) {
         (Effect::FenceDatabase { side, identity }, Outcome::Done { .. } | Outcome::Unknown { .. }) => {
             Some(Effect::UnfenceDatabase { side: *side, identity: identity.clone() })
@@ -96,6 +100,10 @@ pub fn caught_up(scene: &Scene<'_>) -> Proof {
         return Proof::NotYet(format!("waiting for a fresh look at {}", scene.name(direction.to)));
     }
     let Some(replica) = sample.replica() else {
+        if scene.run.declared.before.timeline.is_some_and(|before| sample.timeline > before) {
+            let words = format!("promoted already, by somebody else, on timeline {}", sample.timeline);
+            return Proof::Proven(vec![scene.evidence(source, words)], None);
+        }
         return Proof::Wrong(format!("{} is no replica", scene.name(direction.to)));
     };
     let Some(has) = replica.has() else {
@@ -131,7 +139,18 @@ pub fn promote(scene: &Scene<'_>) -> Plan {
             "the replica does not say what it has received; the monitoring user needs pg_monitor".to_owned(),
         );
     };
-    Plan::Act(vec![Effect::Promote { side, identity: sample.identity.clone(), at_least: has }])
+    // What it had when the loss was measured: less than that is not the replica that was looked at. A bound that stands
+    // still, so that what is consented to does not change with every record that still arrives.
+    let at_least = caught_up_at(scene.run).unwrap_or(has);
+    Plan::Act(vec![Effect::Promote { side, identity: sample.identity.clone(), at_least }])
+}
+
+/// What the replica had when the loss was measured.
+fn caught_up_at(run: &Run) -> Option<Lsn> {
+    run.steps.iter().find_map(|slot| match &slot.note {
+        Some(Note::Loss { loss, .. }) => loss.replica_lsn,
+        _ => None,
+    })
 }
 
 pub fn promoted(scene: &Scene<'_>) -> Proof {

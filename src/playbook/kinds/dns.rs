@@ -49,7 +49,8 @@ pub fn switched(scene: &Scene<'_>) -> Proof {
     if !known.value.everywhere(&[target]) {
         let behind = known.value.answers.iter().filter(|a| a.kind == crate::domain::dns::ServerKind::Authoritative);
         let behind = behind.filter(|a| !a.result.as_ref().is_ok_and(|(got, _)| *got == [target])).count();
-        return Proof::NotYet(format!("{behind} authoritative servers do not answer {target} yet"));
+        let servers = crate::domain::units::many(behind, "authoritative server does", "authoritative servers do");
+        return Proof::NotYet(format!("{servers} not answer {target} yet"));
     }
     let old_ttl =
         scene.run.declared.playbook.steps.iter().flat_map(|s| scene.run.outcomes(&s.id)).find_map(|(_, outcome)| {
@@ -65,7 +66,15 @@ pub fn switched(scene: &Scene<'_>) -> Proof {
     let ttl = ttl.unwrap_or_default();
     let switched_at = scene.since.unwrap_or(known.at);
     let caches_new_by = switched_at.checked_add(ttl).unwrap_or(switched_at);
-    let words = format!("every authoritative server answers {target}");
+    let asked = known.value.answers.iter().filter(|a| a.kind == crate::domain::dns::ServerKind::Authoritative).count();
+    let silent: Vec<&str> = known.value.silent().collect();
+    let words = if silent.is_empty() {
+        let servers = crate::domain::units::many(asked, "authoritative server answers", "authoritative servers answer");
+        format!("{servers} {target}")
+    } else {
+        let (answer, silent) = (asked - silent.len(), silent.join(", "));
+        format!("{answer} of {asked} authoritative servers answer {target}; no answer of {silent}")
+    };
     Proof::Proven(vec![scene.evidence(Source::Dns, words)], Some(Box::new(Note::Dns { caches_new_by })))
 }
 

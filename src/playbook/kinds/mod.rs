@@ -227,6 +227,17 @@ impl Kind {
         matches!(self, Kind::DatabasePromote)
     }
 
+    /// It keeps the region being left from acting.
+    #[must_use]
+    pub fn fences(&self) -> bool {
+        match self {
+            Kind::CronsSuspend { region } => *region == End::From,
+            Kind::ControllersScale { region, replicas } => *region == End::From && *replicas == Replicas::Count(0),
+            Kind::DatabaseFence => true,
+            _ => false,
+        }
+    }
+
     /// What it would do now.
     #[must_use]
     pub fn plan(&self, scene: &Scene<'_>) -> Plan {

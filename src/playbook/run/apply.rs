@@ -6,7 +6,7 @@ use crate::domain::Timestamp;
 use crate::domain::effect::{Effect, Outcome};
 use crate::gates::{self, OverrideBy};
 use crate::playbook::consent::{Consent, Override, Tier};
-use crate::playbook::file::{IfUnprovable, Step};
+use crate::playbook::file::Step;
 use crate::playbook::record::{End, Event, Record, StepStarted};
 
 impl Event {
@@ -63,7 +63,10 @@ impl Run {
                 slot.note = note.as_deref().cloned();
                 slot.end(StepState::Done, record.at);
             }
-            Event::StepUnproven { step, reason, gate } => self.unproven(step, reason, gate.as_deref(), record.at)?,
+            Event::StepUnproven { step, reason, gate, left } => {
+                self.unproven(step, reason, gate.as_deref(), record.at)?;
+                self.slot(step)?.1.left = *left;
+            }
             Event::StepFailed { step, reason } => {
                 self.told(step, word, |_| false)?.leave(StepState::Failed(reason.clone()), record.at);
             }
@@ -112,15 +115,25 @@ impl Run {
     }
 
     fn unproven(&mut self, id: &str, reason: &str, gate: Option<&str>, at: Timestamp) -> Result<(), Illegal> {
-        let optional = self.declared.playbook.step(id).is_some_and(|(_, step)| step.optional);
+        let index = self.index(id)?;
+        let step = self.declared.playbook.steps.get(index).ok_or_else(|| Illegal::NoStep(id.to_owned()))?;
         let covered = match gate {
-            Some(gate) => self.overrides.iter().any(|decision| decision.finding.gate == gate),
-            None => optional,
+            Some(gate) => {
+                let overridden = self.overrides.iter().any(|decision| decision.finding.gate == gate);
+                overridden && step.unproven_gate().as_deref() == Some(gate)
+            }
+            None => step.optional,
         };
         if !covered {
             return Err(Illegal::NotCovered(id.to_owned()));
         }
-        let open = |state: &StepState| matches!(state, StepState::Uncertain(_) | StepState::Failed(_));
+        // One that can not even be begun is left out in its turn.
+        let in_turn = gate.is_some() && self.steps.iter().take(index).all(|slot| slot.state.behind());
+        let open = |state: &StepState| match state {
+            StepState::Uncertain(_) | StepState::Failed(_) => true,
+            StepState::Waiting => in_turn,
+            _ => false,
+        };
         self.told(id, "step-unproven", open)?.end(StepState::Unproven(reason.to_owned()), at);
         Ok(())
     }
@@ -299,10 +312,10 @@ fn put(outcomes: &mut [Option<Outcome>], step: &str, index: usize, outcome: &Out
 }
 
 impl StepRun {
-    /// It was left unproven since its target did not answer, and may be done after all when that answers again.
+    /// A fence that may be set again: it was left unproven and its target answers again, or it has come off since.
     #[must_use]
     pub fn reopens(&self, step: &Step) -> bool {
-        matches!(self.state, StepState::Unproven(_)) && step.if_unprovable == IfUnprovable::SecondPerson
+        step.kind.fences() && !self.left && matches!(self.state, StepState::Unproven(_) | StepState::Done)
     }
 
     fn begin(&mut self, start: &StepStarted, at: Timestamp) {
@@ -323,6 +336,7 @@ impl StepRun {
         self.proof_from = Some(at);
         self.ended_at = None;
         self.undo = None;
+        self.left = false;
         self.note = None;
         self.evidence.clear();
     }

@@ -3,9 +3,10 @@
 mod driven;
 mod figures;
 mod overrides;
-mod returns;
+
 mod undo;
 mod walk;
+mod ways_on;
 mod wild;
 
 use super::builtin;
@@ -41,6 +42,7 @@ pub fn declared(sim: &Sim, playbook: Playbook) -> Declared {
         failing_since: sim.fleet.failing_since(Side::A),
         before: Before {
             who: None,
+            read_only: None,
             crons_active: active.collect(),
             crons_at: from.crons.as_of(),
             replicas: from.controllers.as_ref().map(|known| known.value.wanted()),
@@ -152,7 +154,7 @@ impl Story {
             Next::Failed(reason) => Event::StepFailed { step, reason },
             Next::Overdue(reason) => Event::StepUncertain { step, reason },
             Next::Unprovable { reason, gate } if gate.overridden.is_some() => {
-                Event::StepUnproven { step, reason, gate: Some(gate.finding.gate) }
+                Event::StepUnproven { step, reason, gate: Some(gate.finding.gate), left: false }
             }
             _ => return false,
         };
@@ -179,10 +181,18 @@ impl Story {
         let question = Question { fleet: &self.sim.fleet, direction: TO_B, facts: &facts };
         let gate = gates::by_id(id).unwrap();
         let reason = "the region is gone, says its provider";
-        let decision =
-            Override::decide(gate, gates::ask(gate, &question), "us-central1", reason, BY, true, self.sim.now)?;
+        let shown = self.proposal().line(id).map(|line| line.finding.clone());
+        let finding = shown.unwrap_or_else(|| gates::ask(gate, &question));
+        let decision = Override::decide(gate, finding, "us-central1", reason, BY, true, self.sim.now)?;
         self.record(Event::Overridden(Box::new(decision))).unwrap();
         Ok(())
+    }
+
+    /// A person goes on without the open step, which an override covers.
+    pub fn leave(&mut self) -> Result<(), Illegal> {
+        let (step, proposal) = (self.next().0, self.proposal());
+        let gate = proposal.without().filter(|line| line.overridden.is_some()).map(|line| line.finding.gate.clone());
+        self.record(Event::StepUnproven { step, reason: "left".to_owned(), gate, left: true })
     }
 
     /// A person undoes a step.

@@ -43,7 +43,12 @@ fn playbooks_name_only_gates_that_are_and_every_gate_is_asked_somewhere() {
         }
     }
     for gate in TABLE {
-        assert!(gate.readiness || gate.alarm.is_some() || asked.contains(gate.id), "nobody asks {}", gate.id);
+        let of_a_step = gate.id == crate::gates::STEP_PROVEN;
+        assert!(
+            of_a_step || gate.readiness || gate.alarm.is_some() || asked.contains(gate.id),
+            "nobody asks {}",
+            gate.id
+        );
     }
 }
 

@@ -91,7 +91,7 @@ fn event(sim: &Sim, run: &Run, (kind, step, a, b, _): Dice) -> Event {
         8..=11 => Event::StepDone { step: id, evidence: Vec::new(), note: None },
         12 => {
             let gate = (a % 2 == 0).then(|| "old-region-fenced".to_owned());
-            Event::StepUnproven { step: id, reason: "x".to_owned(), gate }
+            Event::StepUnproven { step: id, reason: "x".to_owned(), gate, left: false }
         }
         13 => Event::StepSkipped { step: id, reason: "x".to_owned() },
         14 if a % 2 == 0 => Event::StepFailed { step: id, reason: "x".to_owned() },

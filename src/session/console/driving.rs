@@ -28,7 +28,9 @@ impl Console {
     pub(super) async fn take_news(&mut self, news: Option<News>) {
         match news {
             Some(News::Recorded(record)) => self.happen(Event::Run(RunNews::Recorded(Box::new(record)))),
-            Some(News::Refused(text)) => self.happen(Event::Notice { weight: Weight::Warn, text }),
+            Some(News::Waiting(text) | News::Refused(text)) => {
+                self.happen(Event::Notice { weight: Weight::Warn, text })
+            }
             Some(News::Trouble(why)) => self.happen(Event::Run(RunNews::Trouble(why))),
             // The console makes its own from the same run and picture.
             Some(News::Proposal(_)) => {}

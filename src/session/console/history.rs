@@ -7,7 +7,9 @@ use crate::playbook::run::{Run, StepState};
 
 /// From every run that can be read, newest first.
 pub fn of(runs: &[Run]) -> History {
-    let mut history = History { last_promotion: last_promotion(runs), ..History::default() };
+    // A run that is open does not stand in its own way.
+    let over = runs.iter().filter(|run| run.ended.is_some());
+    let mut history = History { last_promotion: last_promotion(over), ..History::default() };
     for run in runs {
         let figures = Figures::of(run);
         if figures.proven {

@@ -25,7 +25,6 @@ use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
 use crate::gates::Finding;
 use crate::playbook::file::Playbook;
-use crate::playbook::propose::Next;
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
 use crossterm::event::{Event as TerminalEvent, KeyEventKind};
@@ -336,13 +335,7 @@ impl Console {
 
     /// What stands on the screen about a gate of the current step.
     fn shown(&self, gate: &str) -> Option<Finding> {
-        let proposal = self.state.derived.proposal.as_ref()?;
-        let unprovable = match &proposal.next {
-            Next::Unprovable { gate: line, .. } => Some(line),
-            _ => None,
-        };
-        let mut lines = proposal.gates.iter().chain(unprovable);
-        lines.find(|line| line.finding.gate == gate).map(|line| line.finding.clone())
+        self.state.derived.proposal.as_ref()?.line(gate).map(|line| line.finding.clone())
     }
 
     /// A terminal that refuses one thing says so at the next frame.

@@ -1,10 +1,12 @@
-//! The old region answers again in the middle of a run that had to leave its fences unproven.
+//! What would be a dead end: the old region answers again in the middle of a run that had to leave its fences unproven, a
+//! fence comes off, a request is refused, a step can not be proven, somebody else promotes.
 
 use super::*;
 use crate::domain::fixtures::{healthy_pair, outage};
 use crate::domain::freshness::ErrorKind;
 use crate::domain::units::Bytes;
 use crate::playbook::measure::measure;
+use crate::playbook::record::RunId;
 
 /// A failover without region A, with the old region's fences left unproven, up to `step`.
 fn without_the_old_region(step: &str) -> Story {
@@ -170,4 +172,121 @@ fn what_a_region_lost_that_crashed_is_its_log_up_to_the_crash() {
     returns(&mut story);
     let (loss, _) = measure(&story.run, &story.sim.fleet).unwrap();
     assert_eq!(loss.bytes, Some(Bytes(crash - has)));
+}
+
+/// A planned failover up to `step`.
+fn planned(step: &str) -> Story {
+    without(healthy_pair(), step)
+}
+
+#[test]
+fn a_fence_that_comes_off_is_set_again() {
+    for at in ["promote", "start-controllers", "activate-crons"] {
+        let mut story = planned(at);
+        assert_eq!(story.state("fence-controllers"), &StepState::Done);
+        story.sim.at(Side::A).wanted = 1;
+        story.sim.go(30);
+        let (step, next) = story.next();
+        assert!(step == "fence-controllers" && matches!(next, Next::Start { .. }), "{at}: {step} {next:?}");
+        assert_eq!(fences_again(&mut story), ["fence-controllers"]);
+        assert_eq!(story.settle(60).0, at);
+        rules(&story.records, &story.states);
+        story.replays();
+    }
+}
+
+#[test]
+fn a_fence_that_is_refused_is_left_to_two_persons_and_to_nobody_before_they_say_so() {
+    let mut story = Story::new(healthy_pair(), failover());
+    story.sim.forbidden.insert(Side::A);
+    while story.settle(20).0 != "suspend-crons" {
+        story.start().unwrap();
+    }
+    story.start().unwrap();
+    let (step, next) = story.settle(70);
+    assert!(step == "suspend-crons" && matches!(next, Next::Again { .. }), "{step} {next:?}");
+    let line = story.proposal().overridable().cloned().unwrap();
+    assert_eq!((line.finding.gate.as_str(), line.override_by), ("old-region-fenced", gates::OverrideBy::SecondPerson));
+    let refused =
+        Event::StepUnproven { step, reason: "x".to_owned(), gate: Some("old-region-fenced".to_owned()), left: true };
+    assert!(matches!(story.record(refused), Err(Illegal::NotCovered(_))));
+    story.go_on_against("old-region-fenced").unwrap();
+    assert!(story.proposal().may_leave());
+    story.leave().unwrap();
+    assert_eq!(story.settle(20).0, "fence-controllers");
+    rules(&story.records, &story.states);
+    story.replays();
+}
+
+#[test]
+fn what_can_not_be_proven_after_the_promotion_is_left_with_a_reason_each_by_itself() {
+    let mut story = planned("start-controllers");
+    // Images can not be pulled, say: the canary is refused.
+    story.start().unwrap();
+    story.sim.forbidden.insert(Side::B);
+    for _ in 0..4 {
+        let (step, next) = story.settle(300);
+        match next {
+            Next::Again { .. } if story.proposal().attempt < 3 && story.proposal().by_itself() => {
+                story.start().unwrap()
+            }
+            Next::Again { .. } => {
+                assert_eq!(step, "canary");
+                break;
+            }
+            Next::Start { .. } => story.start().unwrap(),
+            other => panic!("{step} {other:?}"),
+        }
+    }
+    let gate = story.proposal().overridable().unwrap().finding.gate.clone();
+    assert_eq!(gate, "step-proven:canary");
+    story.go_on_against(&gate).unwrap();
+    story.leave().unwrap();
+    assert!(matches!(story.state("canary"), StepState::Unproven(_)));
+    // The reason given for one step is none for another.
+    let (step, _) = story.settle(20);
+    assert_eq!(step, "switch-dns");
+    let other = Event::StepUnproven { step, reason: "x".to_owned(), gate: Some(gate), left: true };
+    assert!(matches!(story.record(other), Err(Illegal::NotCovered(_))));
+    rules(&story.records, &story.states);
+    story.replays();
+}
+
+#[test]
+fn a_database_that_somebody_else_promoted_is_no_reason_to_stop_half_way() {
+    let mut story = planned("promote");
+    let b = story.sim.db(Side::B);
+    (b.primary, b.timeline, b.receiver) = (true, 2, None);
+    story.sim.go(4);
+    assert_eq!(story.settle(20).0, "start-controllers");
+    assert!(story.run.promoted() && !story.sim.performed.iter().any(|e| matches!(e, Effect::Promote { .. })));
+}
+
+#[test]
+fn a_lock_of_courtesy_that_was_not_sent_fails_nothing() {
+    let mut story = Story::new(healthy_pair(), failover());
+    story.announce().unwrap();
+    story.sim.blind_region(Side::A, ErrorKind::Unreachable);
+    story.send().unwrap();
+    assert!(matches!(story.next().1, Next::Verifying { .. }), "{:?}", story.next());
+    story.sim.go(4);
+    assert_eq!(story.settle(10).0, "suspend-crons");
+}
+
+#[test]
+fn a_server_that_was_read_only_before_stays_so() {
+    let mut sim = healthy_pair();
+    sim.db(Side::A).read_only = true;
+    sim.go(4);
+    let event = crate::playbook::declare::declare(&sim.fleet, failover(), RunId("1".into()), TO_B);
+    assert_eq!(event.before.read_only, Some(true));
+    let mut story = Story::new(sim, failover());
+    story.run.declared.before = event.before;
+    let fence = Effect::FenceDatabase {
+        side: Side::A,
+        identity: crate::domain::fixtures::identity(&story.sim.truth.a, Side::A),
+    };
+    let slot = &mut story.run.steps[5];
+    slot.earlier = vec![(fence, Outcome::Done { reply: String::new(), previous: None })];
+    assert_eq!(crate::playbook::kinds::Kind::DatabaseFence.undo(&story.run, "fence-database"), Some(Vec::new()));
 }
