@@ -154,6 +154,7 @@ pub fn policy() -> Policy {
         dns: Some(DnsPolicy {
             name: "workflows.example.com".to_owned(),
             can_switch: true,
+            trouble: None,
             targets: PerSide::new(Some(address(Side::A)), Some(address(Side::B))),
             ttl: Duration::from_secs(30),
             server: "192.0.2.53:53".to_owned(),

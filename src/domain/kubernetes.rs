@@ -151,7 +151,8 @@ impl Controllers {
     /// Nothing wanted and nothing there, terminating pods included: a terminating controller still acts.
     #[must_use]
     pub fn gone(&self) -> bool {
-        self.wanted() == 0 && self.pods.is_empty()
+        // Pods may carry other labels than we look for; then their Deployment still counts them.
+        self.wanted() == 0 && self.pods.is_empty() && self.ready() == 0
     }
 }
 

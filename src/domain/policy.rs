@@ -53,6 +53,8 @@ pub struct DnsPolicy {
     pub name: String,
     /// Whether it can be changed from here.
     pub can_switch: bool,
+    /// What would keep a change from being signed, such as a key's file that can not be read.
+    pub trouble: Option<String>,
     /// Addresses that mean a region.
     pub targets: PerSide<Option<IpAddr>>,
     /// Time to live written with a change.

@@ -14,6 +14,10 @@ pub fn switchable(q: &Question<'_>) -> Answer {
     if !policy.can_switch {
         return Answer::warn(format!("{} is switched by hand: dns.provider = none", policy.name));
     }
+    if let Some(trouble) = &policy.trouble {
+        return Answer::block(format!("{} can not be changed: {trouble}", policy.name))
+            .lift("set it right before the outage; without it the name is switched by hand");
+    }
     let Some(known) = q.fleet.dns.as_ref().filter(|_| q.fleet.freshness(Source::Dns).usable()) else {
         return Answer::warn(format!("{}, so what {} answers is not known", q.silence(Source::Dns), policy.name));
     };

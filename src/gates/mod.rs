@@ -231,6 +231,8 @@ pub struct Gate {
     pub override_by: OverrideBy,
     /// Readiness asks it.
     pub readiness: bool,
+    /// No reason makes it possible: while it blocks, readiness is blocked, whoever may override it in a run.
+    pub needed: bool,
     /// How loud the answer is as an alarm, when it holds.
     pub alarm: Option<crate::domain::fleet::happening::Weight>,
 }
@@ -247,11 +249,15 @@ const fn gate(
     ask: fn(&Question<'_>) -> Answer,
     override_by: OverrideBy,
 ) -> Gate {
-    Gate { id, title, ask, override_by, readiness: true, alarm: None }
+    Gate { id, title, ask, override_by, readiness: true, needed: false, alarm: None }
 }
 
 const fn run_only(gate: Gate) -> Gate {
     Gate { readiness: false, ..gate }
+}
+
+const fn needed(gate: Gate) -> Gate {
+    Gate { needed: true, ..gate }
 }
 
 const fn alarming(gate: Gate, weight: crate::domain::fleet::happening::Weight) -> Gate {
@@ -281,13 +287,13 @@ pub static TABLE: &[Gate] = &[
     gate(OLD_REGION_FENCED, "the old region is proven fenced", old::fenced, SecondPerson),
     gate("loss-limit", "the loss is within the limit", loss::limit, SecondPerson),
     gate("anti-flap", "the last failover is long enough ago", loss::anti_flap, SecondPerson),
-    gate("promote-right", "our database user may promote the replica", standby::promote_right, Reason),
+    needed(gate("promote-right", "our database user may promote the replica", standby::promote_right, Reason)),
     gate("fence-right", "our database user may fence the old primary", old::fence_right, Reason),
     gate("replay-running", "the replica replays what it receives", standby::replay, Reason),
-    gate("standby-controllers", "the standby has a workflow controller to start", standby::controllers, Reason),
+    needed(gate("standby-controllers", "the standby has a workflow controller to start", standby::controllers, Reason)),
     gate("controller-version", "the standby's controller is not older", standby::version, Reason),
-    gate("standby-nodes", "the standby has nodes to run on", standby::nodes, Reason),
-    gate("api-rights", "we may do in the standby what the steps need", standby::rights, Reason),
+    needed(gate("standby-nodes", "the standby has nodes to run on", standby::nodes, Reason)),
+    needed(gate("api-rights", "we may do in the standby what the steps need", standby::rights, Reason)),
     gate("crons-known", "which crons were active is known", old::crons_known, Reason),
     gate("templates", "the standby has the primary's templates", standby::templates, Reason),
     gate("canary", "the canary can be run", standby::canary, Reason),

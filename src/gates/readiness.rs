@@ -90,6 +90,7 @@ pub fn readiness(fleet: &Fleet, facts: &RunFacts, takes: Duration) -> Readiness 
             Verdict::Moot | Verdict::Pass => {}
             Verdict::Warn => warnings.push(finding),
             _ if finding.answer.lifted_by.is_some() => work.push(finding),
+            Verdict::Block if gate.needed => blocks.push(finding),
             // What a reason lifts costs a sentence, not the failover.
             _ if gate.override_by == OverrideBy::Reason => warnings.push(finding),
             _ => blocks.push(finding),

@@ -129,7 +129,7 @@ pub fn promote_right(q: &Question<'_>) -> Answer {
         Some(Ok(rights)) => Answer::block(format!("{} may not run pg_promote in {}", rights.user, q.name(to)))
             .lift(format!("on the primary: GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO {}", rights.user)),
         Some(Err(error)) => {
-            Answer::unknown(format!("the operator's database user can not be tried in {}: {error}", q.name(to)))
+            Answer::block(format!("the operator's database user can not be tried in {}: {error}", q.name(to)))
                 .lift("its URL and password have to work before the outage")
         }
         None => Answer::unknown("the operator's database user has not been tried yet").lift("wait for the first try"),

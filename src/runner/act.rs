@@ -1,7 +1,7 @@
 //! One step: its record, its effects, their records.
 
 use super::drive::Driver;
-use super::{DriveError, OrderError, World};
+use super::{DriveError, News, Order, OrderError, World};
 use crate::domain::effect::{Effect, Outcome};
 use crate::playbook::consent::Consent;
 use crate::playbook::kinds::lock;
@@ -50,6 +50,9 @@ impl<W: World> Driver<W> {
         }
         let mut stopped: Option<&str> = None;
         for (index, effect) in effects.iter().enumerate() {
+            if stopped.is_none() && self.asked_to_leave().await {
+                stopped = Some("the operator left before it");
+            }
             let outcome = match (stopped, self.held_now()) {
                 (Some(why), _) => Outcome::NotSent { reason: why.to_owned() },
                 (None, Some(why)) => Outcome::NotSent { reason: why },
@@ -59,6 +62,19 @@ impl<W: World> Driver<W> {
             self.record(Event::EffectEnded { step: id.to_owned(), index, outcome }).await?;
         }
         Ok(())
+    }
+
+    /// Orders that came while a step is being sent. Leaving and giving up are heard between two requests: a step may have
+    /// hundreds of them. Nothing else can be done then.
+    async fn asked_to_leave(&mut self) -> bool {
+        while let Ok(order) = self.orders.try_recv() {
+            if matches!(order, Order::Detach | Order::Abort { .. }) {
+                self.leaving = Some(order);
+                return true;
+            }
+            self.tell(News::Refused("a step is being sent: look again".to_owned())).await;
+        }
+        false
     }
 
     /// Why the current step may not send now, asked again right before each request: the record may have taken long to

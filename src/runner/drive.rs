@@ -38,6 +38,8 @@ pub struct Driver<W> {
     /// When the lock is to be asked for again, while a run that was taken up again has not got it: its holder of before
     /// is not over yet, or nobody answers.
     lock_wanted: Option<Instant>,
+    /// An order to leave that came while a step was being sent.
+    pub(super) leaving: Option<Order>,
 }
 
 /// What the loop does next.
@@ -61,7 +63,20 @@ impl<W: World> Driver<W> {
         clock: fn() -> Timestamp,
         last_promotion: Option<Timestamp>,
     ) -> Driver<W> {
-        Driver { run, journal, world, fleet, orders, news, by, clock, last_promotion, shown: None, lock_wanted: None }
+        Driver {
+            run,
+            journal,
+            world,
+            fleet,
+            orders,
+            news,
+            by,
+            clock,
+            last_promotion,
+            shown: None,
+            lock_wanted: None,
+            leaving: None,
+        }
     }
 
     /// Takes a run up again: records it, and takes the lock if the run had it. Without the lock every step is held back
@@ -108,7 +123,13 @@ impl<W: World> Driver<W> {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            match self.turn().await? {
+            let turn = self.turn().await?;
+            if let Some(order) = self.leaving.take()
+                && self.obey(order).await?
+            {
+                return Ok(self.run);
+            }
+            match turn {
                 Turn::Over => return Ok(self.run),
                 Turn::Again => continue,
                 Turn::Wait => {}
@@ -194,6 +215,13 @@ impl<W: World> Driver<W> {
     }
 
     async fn show(&mut self, proposal: &Proposal) {
+        // A lock that was lost and that nobody else has is asked for again, until the run has it or somebody does.
+        let lost = proposal.gates.iter().any(|line| line.finding.gate == "lock-held" && line.holds());
+        match (lost, self.lock_wanted) {
+            (true, None) => self.lock_wanted = Some(Instant::now() + ASK_LOCK_EVERY),
+            (false, Some(_)) => self.lock_wanted = None,
+            _ => {}
+        }
         if self.shown.as_ref() != Some(proposal) {
             self.shown = Some(proposal.clone());
             self.tell(News::Proposal(Box::new(proposal.clone()))).await;

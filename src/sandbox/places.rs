@@ -92,6 +92,7 @@ pub fn policy(sandbox: &Sandbox) -> Policy {
         dns: Some(DnsPolicy {
             name: NAME.to_owned(),
             can_switch: true,
+            trouble: None,
             targets: PerSide::new(Some(target(Side::A)), Some(target(Side::B))),
             ttl: Duration::from_secs(30),
             server: sandbox.dns.addrs().first().map(ToString::to_string).unwrap_or_default(),

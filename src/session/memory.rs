@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What can go wrong with the notes. None of it stops the console.
 #[derive(Debug, thiserror::Error)]
@@ -40,13 +42,17 @@ fn private(path: &Path) -> std::io::Result<File> {
 #[derive(Debug, Clone)]
 pub struct Notes {
     path: PathBuf,
+    /// Their folder has been there: one that vanished since is not made again.
+    settled: Arc<AtomicBool>,
 }
 
 impl Notes {
     /// Notes of `environment` below the state folder `state`.
     #[must_use]
     pub fn new(state: &Path, environment: &str) -> Notes {
-        Notes { path: state.join(environment).join("last-known.json") }
+        let path = state.join(environment).join("last-known.json");
+        let there = path.parent().is_some_and(Path::is_dir);
+        Notes { path, settled: Arc::new(AtomicBool::new(there)) }
     }
 
     /// Puts what was noted into the picture.
@@ -80,7 +86,10 @@ impl Notes {
     /// The operating system refuses.
     pub fn write(&self, memory: &Memory) -> Result<(), MemoryError> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|error| self.io("create folder for", error))?;
+        if !self.settled.load(Ordering::Relaxed) {
+            fs::create_dir_all(folder).map_err(|error| self.io("create folder for", error))?;
+            self.settled.store(true, Ordering::Relaxed);
+        }
         let text = serde_json::to_vec(memory).map_err(|error| self.io("put into words", error.into()))?;
         // Two consoles of one environment may write at the same time; each has its own file until the rename.
         let new = self.path.with_extension(format!("json.{}", std::process::id()));

@@ -174,12 +174,31 @@ fn dns_policy(dns: &settings::DnsSettings, regions: [&String; 2]) -> DnsPolicy {
         DnsProvider::Rfc2136 { server, .. } => server.clone(),
         DnsProvider::None | DnsProvider::Command(_) => String::new(),
     };
+    let trouble = match &dns.provider {
+        DnsProvider::Rfc2136 { tsig: Some(tsig), .. } => key_trouble(&tsig.secret_file),
+        _ => None,
+    };
     DnsPolicy {
         name: dns.name.clone(),
+        trouble,
         can_switch: matches!(&dns.provider, DnsProvider::Rfc2136 { tsig: Some(_), .. }),
         targets: PerSide::new(target(regions[Side::A as usize]), target(regions[Side::B as usize])),
         ttl: dns.ttl,
         server,
+    }
+}
+
+/// Why this file holds no key of TSIG, as far as that can be told before the server is asked.
+fn key_trouble(file: &std::path::Path) -> Option<String> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return Some(format!("its key can not be read from {}: {error}", file.display())),
+    };
+    let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text.trim());
+    match decoded {
+        Ok(key) if !key.is_empty() => None,
+        Ok(_) => Some(format!("{} is empty", file.display())),
+        Err(_) => Some(format!("{} does not hold a key in base64", file.display())),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::units::Lsn;
 use crate::domain::workflow::{Phase, RunRow};
 use crate::domain::{Timestamp, since};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Samples kept for charts and for proof of life: ten minutes at one every two seconds.
 pub const SAMPLES_MAX: usize = 300;
@@ -273,12 +274,30 @@ impl Region {
         counts
     }
 
-    /// Bytes of log written per second over the samples kept. None with fewer than two.
+    /// Bytes of log written per second: over the newest samples that follow each other without a gap, or over the last
+    /// half minute of them if that was faster. A quiet night before says nothing about a burst now. None with fewer than
+    /// two samples together.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)]
     pub fn log_rate(&self) -> Option<f64> {
-        let (first, last) = (self.log.front()?, self.log.back()?);
-        let seconds = since(first.0, last.0).as_secs_f64();
-        (seconds > 1.0).then(|| last.1.ahead_of(first.1).0 as f64 / seconds)
+        let samples: Vec<(Timestamp, Lsn)> = self.log.iter().copied().collect();
+        let mut together = samples.chunk_by(|a, b| since(a.0, b.0) <= LOG_GAP_MAX).rev();
+        let newest = together.find(|part| rate(part).is_some())?;
+        let end = newest.last()?.0;
+        let recent = newest.iter().position(|sample| since(sample.0, end) <= LOG_RECENT).unwrap_or(0);
+        let recent = newest.get(recent..).and_then(rate);
+        Some(rate(newest)?.max(recent.unwrap_or(0.0)))
     }
+}
+
+/// Longest time between two looks at the primary that still tells how fast it wrote.
+const LOG_GAP_MAX: Duration = Duration::from_secs(10);
+
+/// The end of the samples that is looked at by itself.
+const LOG_RECENT: Duration = Duration::from_secs(30);
+
+#[allow(clippy::cast_precision_loss)]
+fn rate(samples: &[(Timestamp, Lsn)]) -> Option<f64> {
+    let (first, last) = (samples.first()?, samples.last()?);
+    let seconds = since(first.0, last.0).as_secs_f64();
+    (seconds > 1.0).then(|| last.1.ahead_of(first.1).0 as f64 / seconds)
 }

@@ -181,7 +181,9 @@ impl Fleet {
             .and_then(DatabaseSample::replica)
             .and_then(ReplicaState::has);
         let position: Option<&Known<Lsn>> = primary.last_primary_lsn.as_ref();
-        let live = primary.live_database(self.now).is_some_and(|d| d.primary().is_some());
+        // From the first look that failed on, the last one is not exact any more, however young it is.
+        let answers = primary.database_health.failing_since.is_none();
+        let live = answers && primary.live_database(self.now).is_some_and(|d| d.primary().is_some());
         let bytes = match (position, replica_lsn) {
             (Some(known), Some(has)) => Some(known.value.ahead_of(has)),
             _ => None,

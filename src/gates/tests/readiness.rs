@@ -95,6 +95,39 @@ fn the_old_region_that_returned_is_the_one_to_fence() {
 }
 
 #[test]
+fn what_no_reason_makes_possible_is_a_block_and_what_costs_a_sentence_is_a_warning() {
+    let mut sim = healthy_pair();
+    (sim.at(B).rights, sim.at(B).operator) = (false, false);
+    sim.at(B).version = "3.6.12".into();
+    sim.go(20);
+    let now = ready(&sim);
+    assert_eq!(ids(&now.blocks), ["promote-right", "api-rights"]);
+    assert!(ids(&now.warnings).contains(&"controller-version"), "{:?}", now.warnings);
+    assert_eq!(now.state, State::Blocked);
+}
+
+#[test]
+fn how_fast_the_primary_wrote_is_told_by_the_newest_looks_and_by_a_burst_among_them() {
+    use crate::domain::units::Lsn;
+    let rate = |samples: &[(u64, u64)]| {
+        let mut sim = healthy_pair();
+        let start = sim.now;
+        let region = sim.fleet.regions.get_mut(A);
+        region.log = samples.iter().map(|(at, lsn)| (start + Duration::from_secs(*at), Lsn(*lsn))).collect();
+        region.log_rate().map(f64::round)
+    };
+    assert_eq!(rate(&[(0, 0), (2, 2000), (4, 4000)]), Some(1000.0));
+    // Hours of an earlier console before a burst.
+    assert_eq!(rate(&[(0, 0), (2, 10), (20_000, 100), (20_002, 100_100), (20_004, 200_100)]), Some(50_000.0));
+    // One look alone tells nothing; the looks before the gap still do.
+    assert_eq!(rate(&[(0, 0), (2, 4000), (600, 9000)]), Some(2000.0));
+    let mut burst: Vec<(u64, u64)> = (0..100).map(|n| (n * 2, n * 200)).collect();
+    burst.extend((100..115).map(|n| (n * 2, 19_800 + (n - 99) * 100_000)));
+    assert_eq!(rate(&burst), Some(50_000.0));
+    assert_eq!(rate(&[(0, 5)]), None);
+}
+
+#[test]
 fn an_ordinary_day_raises_no_alarm_and_a_silent_source_raises_one() {
     assert_eq!(alarms(&healthy_pair().fleet, &RunFacts::default()), []);
     let alarms = alarms(&outage(20).fleet, &RunFacts::default());

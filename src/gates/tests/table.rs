@@ -207,7 +207,7 @@ fn databases() -> Vec<Case> {
         case("replay-running", || dark(Source::Database(B)), Unknown, "has not answered"),
         case("promote-right", healthy_pair, Pass, "leeward_operator may run pg_promote in us-east1"),
         case("promote-right", || day(|s| s.at(B).operator = false), Block, "may not run pg_promote"),
-        case("promote-right", || operator_error(B), Unknown, "password authentication failed"),
+        case("promote-right", || operator_error(B), Block, "password authentication failed"),
         case("promote-right", || dark(Source::Database(B)), Unknown, "has not answered"),
         case("promote-right", nothing_known, Unknown, "not been tried"),
         case("promote-right", || day(|s| s.policy().regions.b.operator_configured = false), Block, "is configured"),
@@ -373,6 +373,12 @@ fn rest() -> Vec<Case> {
     vec![
         case("dns", healthy_pair, Pass, "workflows.example.com means us-central1"),
         case("dns", || day(|s| s.policy().dns = None), Warn, "no name in front"),
+        case(
+            "dns",
+            || day(|s| s.policy().dns.as_mut().unwrap().trouble = Some("no key".into())),
+            Block,
+            "can not be changed: no key",
+        ),
         case("dns", || day(|s| s.policy().dns.as_mut().unwrap().can_switch = false), Warn, "by hand"),
         case("dns", || day(|s| s.policy().dns.as_mut().unwrap().targets.b = None), Block, "no address for us-east1"),
         case("dns", || dark(Source::Dns), Warn, "is not known"),

@@ -260,3 +260,27 @@ async fn with_nobody_left_to_give_orders_the_run_is_left_as_it_is() {
     (&mut bench.task).await.unwrap().unwrap();
     assert_eq!(bench.records().last().map(|r| r.event.clone()), Some(Event::Detached));
 }
+
+/// A step may have hundreds of requests: whoever leaves does not wait for them, and what was not sent is on record as such.
+#[tokio::test]
+async fn leaving_is_heard_between_the_requests_of_a_step() {
+    for leave in [Order::Detach, Order::Abort { reason: "the region is back".to_owned() }] {
+        let mut bench = Bench::new(healthy_pair());
+        bench.until("suspend-crons").await;
+        let sent = bench.world.sent().len();
+        let start = Order::Start { step: None, consent: Some(bench.agreement()) };
+        bench.orders.try_send(start).unwrap();
+        bench.orders.try_send(leave).unwrap();
+        let run = (&mut bench.task).await.unwrap().unwrap();
+        let outcomes = run.outcomes("suspend-crons");
+        let not_sent = |outcome: &Outcome| matches!(outcome, Outcome::NotSent { reason } if reason.contains("left"));
+        assert!(outcomes.len() == 2 && outcomes.iter().all(|(_, outcome)| not_sent(outcome)), "{outcomes:?}");
+        let crons = bench
+            .world
+            .sent()
+            .into_iter()
+            .skip(sent)
+            .filter(|(effect, _)| matches!(effect, Effect::SuspendCron { .. }));
+        assert_eq!(crons.count(), 0);
+    }
+}

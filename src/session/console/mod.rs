@@ -66,6 +66,8 @@ struct Console {
     state: State,
     sources: Sources,
     notes: Notes,
+    /// The last write of the notes.
+    noting: Option<tokio::task::JoinHandle<()>>,
     screen: Screen,
     listener: Listener,
     driving: Option<Driving>,
@@ -159,6 +161,7 @@ impl Console {
             state,
             sources,
             notes,
+            noting: None,
             screen,
             listener: listen(),
             driving: None,
@@ -250,14 +253,13 @@ impl Console {
         self.measure_loss();
     }
 
-    /// The disk may be slow; the keyboard must not wait for it.
-    fn note(&self) {
-        let (notes, memory) = (self.notes.clone(), self.state.fleet.remember());
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = notes.write(&memory) {
-                tracing::warn!("notes: {error}");
-            }
-        });
+    /// The disk may be slow; the keyboard must not wait for it, nor one write for another.
+    fn note(&mut self) {
+        if self.noting.as_ref().is_some_and(|noting| !noting.is_finished()) {
+            return;
+        }
+        let (notes, fleet) = (self.notes.clone(), self.state.fleet.clone());
+        self.noting = Some(tokio::task::spawn_blocking(move || super::picture::write_notes(&notes, &fleet)));
     }
 
     fn paint_if_due(&mut self) {
