@@ -193,7 +193,7 @@ impl Console {
     }
 
     fn take_input(&mut self, input: Option<Input>) {
-        let Some(Input::Event(event)) = input else {
+        let Some(Input::Event(event, burst)) = input else {
             self.leaving = true;
             return;
         };
@@ -201,7 +201,7 @@ impl Console {
             TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
                 if let Some(key) = keys::translate(key.code, key.modifiers) {
                     self.happen(Event::Tick(clock()));
-                    self.happen(Event::Key(key));
+                    self.happen(if burst { Event::Burst(key) } else { Event::Key(key) });
                     self.paint();
                 }
             }
