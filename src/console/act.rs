@@ -236,7 +236,8 @@ fn override_gate(state: &mut State, key: Key) -> Vec<Command> {
     let Some(line) = state.derived.proposal.as_ref().and_then(Proposal::held_by) else {
         return nothing(state, "no gate holds the step");
     };
-    let (gate, says, by) = (line.finding.gate.clone(), line.finding.answer.text.clone(), line.override_by);
+    let (shown, by) = (Box::new(line.finding.clone()), line.override_by);
+    let (gate, says) = (&shown.gate, &shown.answer.text);
     match by {
         OverrideBy::Nobody => nothing(state, &format!("{gate} may not be overridden by anybody: {says}")),
         OverrideBy::SecondPerson if !state.fleet.policy.break_glass => nothing(
@@ -245,7 +246,7 @@ fn override_gate(state: &mut State, key: Key) -> Vec<Command> {
         ),
         by => {
             let break_glass = by == OverrideBy::SecondPerson;
-            state.ask(Ask::Override { gate, says, break_glass, field: Field::default() }, Some(key))
+            state.ask(Ask::Override { shown, break_glass, field: Field::default() }, Some(key))
         }
     }
 }
@@ -287,8 +288,8 @@ fn yes(state: &mut State, mut dialog: Dialog) -> Vec<Command> {
         Ask::Detach => Ok(vec![Command::Detach]),
         Ask::Quit => Ok(vec![Command::Detach, Command::Quit]),
         Ask::Abort { field } => reason(field).map(|reason| vec![Command::Abort { reason }]),
-        Ask::Override { gate, break_glass, field, .. } => reason(field)
-            .map(|reason| vec![Command::Override { gate: gate.clone(), reason, break_glass: *break_glass }]),
+        Ask::Override { shown, break_glass, field } => reason(field)
+            .map(|reason| vec![Command::Override { shown: shown.clone(), reason, break_glass: *break_glass }]),
         Ask::Consent { step, tier, shown, region, field, .. } => {
             let typed = (*tier == Tier::Region).then(|| field.text().trim().to_owned());
             match &typed {

@@ -7,6 +7,7 @@ use super::field::Field;
 use super::key::Key;
 use crate::domain::Timestamp;
 use crate::domain::effect::EffectHash;
+use crate::gates::Finding;
 use crate::playbook::consent::Tier;
 use crate::playbook::record::RunId;
 use std::time::Duration;
@@ -61,10 +62,8 @@ pub enum Ask {
     },
     /// Go on against this gate?
     Override {
-        /// Its id.
-        gate: String,
-        /// What it says.
-        says: String,
+        /// The gate with its answer, as it was painted: this is what the decision is about.
+        shown: Box<Finding>,
         /// One person overrides what asks for two.
         break_glass: bool,
         /// The reason.

@@ -240,8 +240,55 @@ fn an_override_takes_a_reason_and_the_right_person() {
     type_text(&mut state, " but now long enough");
     let commands = press(&mut state, "enter");
     assert!(
-        matches!(&commands[..], [Command::Override { gate, break_glass: true, .. }] if gate == "old-region-fenced")
+        matches!(&commands[..], [Command::Override { shown, break_glass: true, .. }] if shown.gate == "old-region-fenced")
     );
+}
+
+/// What is decided on is what was painted when the reason was typed; what is worse by now is asked anew.
+#[test]
+fn an_override_is_of_the_answer_that_was_painted() {
+    use crate::gates::{Finding, Verdict};
+    let mut state = DECLARED.clone();
+    let unknown = |amount: Option<u64>, verdict| {
+        let gate = "loss-limit".to_owned();
+        let text = format!("may lose {amount:?}");
+        let (evidence, lift, lifted_by) = (Vec::new(), String::new(), None);
+        Finding { gate, answer: crate::gates::Answer { verdict, text, evidence, lift, lifted_by, amount } }
+    };
+    let hold = |state: &mut State, finding: Finding| {
+        use crate::playbook::propose::{GateLine, Next};
+        let proposal = state.derived.proposal.as_mut().unwrap();
+        proposal.next = Next::Held;
+        let override_by = crate::gates::OverrideBy::Reason;
+        proposal.gates = vec![GateLine { finding, override_by, overridden: None }];
+        state.hold_dialog_to_facts();
+        update(state, Event::Painted);
+    };
+    let first = unknown(Some(2_000_000), Verdict::Block);
+    hold(&mut state, first.clone());
+    state.trail.go(View::Run);
+    update(&mut state, Event::Key(Key::char('O')));
+    update(&mut state, Event::Painted);
+    type_text(&mut state, "agreed with the owner");
+    hold(&mut state, unknown(Some(1_000_000), Verdict::Block));
+    let ask = |state: &State| match &state.dialog().unwrap().ask {
+        Ask::Override { shown, field, .. } => ((**shown).clone(), field.text()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ask(&state), (first.clone(), "agreed with the owner".to_owned()), "less is covered by what was painted");
+    for worse in [unknown(Some(2_000_001), Verdict::Block), unknown(None, Verdict::Block)] {
+        hold(&mut state, first.clone());
+        hold(&mut state, worse.clone());
+        let (shown, typed) = ask(&state);
+        assert_eq!((shown, typed.as_str()), (worse, ""));
+        let note = state.dialog().unwrap().note.clone().unwrap();
+        assert!(note.contains("worse than when it was opened"), "{note}");
+        press(&mut state, "esc");
+        hold(&mut state, first.clone());
+        update(&mut state, Event::Key(Key::char('O')));
+        update(&mut state, Event::Painted);
+        type_text(&mut state, "agreed");
+    }
 }
 
 #[test]

@@ -25,8 +25,9 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
         Ask::Consent { step, tier, shown, region, field, .. } => {
             consent(state, step, *tier, shown, (region, field), &mut page);
         }
-        Ask::Override { gate, says, break_glass, field } => {
-            page.signed((Sign::Block, Tone::Bad), &format!("{gate}: {says}"), Tone::Plain, "");
+        Ask::Override { shown, break_glass, field } => {
+            let says = format!("{}: {}", shown.gate, shown.answer.text);
+            page.signed(super::words::verdict(shown.answer.verdict), &says, Tone::Plain, "");
             if *break_glass {
                 let text =
                     "BREAK-GLASS: this asks for a second person, and you would override it ALONE. The report says so.";

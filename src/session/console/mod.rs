@@ -23,9 +23,7 @@ use crate::domain::fleet::happening::Weight;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
-use crate::gates::Finding;
 use crate::playbook::file::Playbook;
-use crate::playbook::propose::Next;
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
 use crossterm::event::{Event as TerminalEvent, KeyEventKind};
@@ -322,9 +320,9 @@ impl Console {
                 let consent = consent.map(|given| Agreement { shown: given.shown, typed: given.typed });
                 self.order(Order::Start { step: Some(step), consent });
             }
-            Command::Override { gate, reason, break_glass } => {
-                let shown = self.shown(&gate);
-                self.order(Order::Override { gate, shown, reason, break_glass })
+            Command::Override { shown, reason, break_glass } => {
+                let gate = shown.gate.clone();
+                self.order(Order::Override { gate, shown: Some(*shown), reason, break_glass });
             }
             Command::Accept { .. } => self.order(Order::Leave),
             Command::Abort { reason } => self.order(Order::Abort { reason }),
@@ -332,17 +330,6 @@ impl Console {
             Command::Finish => {}
             Command::Detach => self.order(Order::Detach),
         }
-    }
-
-    /// What stands on the screen about a gate of the current step.
-    fn shown(&self, gate: &str) -> Option<Finding> {
-        let proposal = self.state.derived.proposal.as_ref()?;
-        let unprovable = match &proposal.next {
-            Next::Unprovable { gate: line, .. } => Some(line),
-            _ => None,
-        };
-        let mut lines = proposal.gates.iter().chain(unprovable);
-        lines.find(|line| line.finding.gate == gate).map(|line| line.finding.clone())
     }
 
     /// A terminal that refuses one thing says so at the next frame.
