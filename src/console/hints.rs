@@ -53,6 +53,9 @@ impl State {
             Overlay::None => {}
         }
         let mut hints = Vec::new();
+        if self.fence_is_wanted() && self.trail.here() != View::Playbooks {
+            hints.push((Action::ViewPlaybooks, "fence the old primary"));
+        }
         match self.trail.here() {
             View::Overview | View::Workflows => {
                 if self.runs.selected.is_some() {
