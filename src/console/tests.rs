@@ -301,6 +301,39 @@ fn a_gate_that_nobody_may_override_asks_nothing() {
     assert!(state.notice.clone().unwrap().text.contains("may not be overridden by anybody"), "{:?}", state.notice);
 }
 
+fn page_text(state: &State) -> String {
+    state.page.rows.iter().map(|row| row.text() + "\n").collect()
+}
+
+#[test]
+fn a_held_step_says_what_it_would_send_and_who_can_go_on() {
+    let mut state = at_promote(WIDE);
+    // The lock that was seen is over by now.
+    live(&mut state, 400, 400, &[Side::B]);
+    update(&mut state, Event::Tick(at(401)));
+    assert!(matches!(state.turn(), super::guide::Turn::Held(_)), "{:?}", state.turn());
+    let text = page_text(&state);
+    assert!(text.contains("it would send, once nothing holds it"), "{text}");
+    assert!(!text.contains("it asks, or waits"), "{text}");
+    assert!(!state.hints().iter().any(|hint| hint.words == "go on with a reason"));
+}
+
+/// Our line was cut, or the region is back: to give the failover up is one key, and it is said.
+#[test]
+fn a_primary_that_came_back_before_the_promotion_is_loud() {
+    let mut state = at_promote(WIDE);
+    assert!(!state.came_back());
+    live(&mut state, 304, 308, &Side::BOTH);
+    lock_held(&mut state, 309);
+    assert!(state.came_back());
+    let text = page_text(&state);
+    assert!(text.contains("us-central1 answers again and streams"), "{text}");
+    press(&mut state, "R");
+    let asked: String = state.dialog_rows(140).iter().map(|row| row.text() + "\n").collect();
+    assert!(asked.contains("esc, then X gives the failover up"), "{asked}");
+    assert!(!ended(WIDE).came_back());
+}
+
 #[test]
 fn quitting_asks_only_while_a_run_is_driven_and_never_aborts() {
     let mut state = healthy(SMALL);
