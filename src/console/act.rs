@@ -43,13 +43,11 @@ fn view_of(action: Action) -> View {
 
 fn list(state: &mut State, action: Action) -> Vec<Command> {
     match action {
-        Action::Filter => match state.filter() {
-            Some(filter) => {
-                let before = filter.text.clone();
-                state.overlay = Overlay::Filter { field: Field::holding(&before), before };
-            }
-            None => state.say(Weight::Info, "nothing to filter here"),
-        },
+        // Also where there is nothing to filter: whoever searches types on, and none of that may be a command.
+        Action::Filter => {
+            let before = state.filter().map(|filter| filter.text.clone()).unwrap_or_default();
+            state.overlay = Overlay::Filter { field: Field::holding(&before), before };
+        }
         Action::SortNext if state.trail.here().lists_runs() => {
             state.runs.sort = state.runs.sort.next();
             state.lists(true);
@@ -114,10 +112,11 @@ impl State {
                 self.timeline.filter = filter;
                 self.timeline.offset = 0;
             }
-            _ => {
+            here if here.lists_runs() => {
                 self.runs.filter = filter;
                 self.runs.offset = 0;
             }
+            _ => {}
         }
         self.lists(true);
     }
@@ -237,7 +236,8 @@ fn override_gate(state: &mut State, key: Key) -> Vec<Command> {
     let Some(line) = state.derived.proposal.as_ref().and_then(Proposal::overridable) else {
         return nothing(state, "no gate holds the step");
     };
-    let (gate, says, by) = (line.finding.gate.clone(), line.finding.answer.text.clone(), line.override_by);
+    let (shown, by) = (Box::new(line.finding.clone()), line.override_by);
+    let (gate, says) = (&shown.gate, &shown.answer.text);
     match by {
         OverrideBy::Nobody => nothing(state, &format!("{gate} may not be overridden by anybody: {says}")),
         OverrideBy::SecondPerson if !state.fleet.policy.break_glass => nothing(
@@ -246,7 +246,7 @@ fn override_gate(state: &mut State, key: Key) -> Vec<Command> {
         ),
         by => {
             let break_glass = by == OverrideBy::SecondPerson;
-            state.ask(Ask::Override { gate, says, break_glass, field: Field::default() }, Some(key))
+            state.ask(Ask::Override { shown, break_glass, field: Field::default() }, Some(key))
         }
     }
 }
@@ -288,8 +288,8 @@ fn yes(state: &mut State, mut dialog: Dialog) -> Vec<Command> {
         Ask::Detach => Ok(vec![Command::Detach]),
         Ask::Quit => Ok(vec![Command::Detach, Command::Quit]),
         Ask::Abort { field } => reason(field).map(|reason| vec![Command::Abort { reason }]),
-        Ask::Override { gate, break_glass, field, .. } => reason(field)
-            .map(|reason| vec![Command::Override { gate: gate.clone(), reason, break_glass: *break_glass }]),
+        Ask::Override { shown, break_glass, field } => reason(field)
+            .map(|reason| vec![Command::Override { shown: shown.clone(), reason, break_glass: *break_glass }]),
         Ask::Consent { step, tier, shown, region, field, .. } => {
             let typed = (*tier == Tier::Region).then(|| field.text().trim().to_owned());
             match &typed {
@@ -341,14 +341,19 @@ fn run_choice(state: &mut State, choice: Choice, key: Key) -> Vec<Command> {
         Choice::Action(action) => match action {
             Action::RunStep | Action::Retry | Action::Accept | Action::Detach => {
                 state.go(View::Run);
-                let keys = crate::console::hints::best(state.keymap.keys_for(View::Run.mode(), action));
-                let keys = keys.unwrap_or_else(|| "no key".to_owned());
-                state.say(Weight::Info, format!("press {keys} here: {}", action.description()));
+                press_here(state, action);
             }
+            Action::Quit if state.drives() => press_here(state, action),
             _ => return act(state, action, key),
         },
     }
     Vec::new()
+}
+
+fn press_here(state: &mut State, action: Action) {
+    let keys = crate::console::hints::best(state.keymap.keys_for(state.mode(), action));
+    let keys = keys.unwrap_or_else(|| "no key".to_owned());
+    state.say(Weight::Info, format!("press {keys} here: {}", action.description()));
 }
 
 impl State {

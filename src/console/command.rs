@@ -3,6 +3,7 @@
 use crate::domain::effect::EffectHash;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::region::Side;
+use crate::gates::Finding;
 use crate::playbook::record::RunId;
 
 /// Something to be done outside the pure part.
@@ -51,8 +52,8 @@ pub enum Command {
     },
     /// Go on against a gate.
     Override {
-        /// Its id.
-        gate: String,
+        /// The gate with its answer, as it was on the screen when the reason was typed.
+        shown: Box<Finding>,
         /// Why, as typed.
         reason: String,
         /// One person overrides what asks for two.

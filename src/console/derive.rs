@@ -11,6 +11,7 @@ use crate::domain::{Timestamp, since};
 use crate::gates::RunFacts;
 use crate::gates::alarms::{Alarm, alarms};
 use crate::gates::readiness::{Readiness, readiness};
+use crate::playbook::consent::no_worse;
 use crate::playbook::figures::Figures;
 use crate::playbook::propose::{Next, Proposal, facts, propose};
 use std::time::Duration;
@@ -137,7 +138,7 @@ impl State {
     }
 
     /// A question about a step that is no longer the question, or about effects that have changed, is void.
-    fn hold_dialog_to_facts(&mut self) {
+    pub(super) fn hold_dialog_to_facts(&mut self) {
         let current = self.open_step().map(|(_, step, _)| step.id.clone());
         let proposal = self.derived.proposal.as_ref();
         let Overlay::Dialog(dialog) = &mut self.overlay else { return };
@@ -160,10 +161,12 @@ impl State {
                     _ => Some("the step can not be started any more as it was asked: the question is closed"),
                 }
             }
-            Ask::Override { gate, says, .. } => match proposal.and_then(Proposal::overridable) {
-                Some(line) if line.finding.gate == *gate => {
-                    if line.finding.answer.text != *says {
-                        says.clone_from(&line.finding.answer.text);
+            Ask::Override { shown, .. } => match proposal.and_then(Proposal::overridable) {
+                Some(line) if line.finding.gate == shown.gate => {
+                    // What was painted stays, and is what is decided on, until the answer is worse than that.
+                    if !no_worse(&line.finding, shown) {
+                        **shown = line.finding.clone();
+                        dialog.void("what is asked is worse than when it was opened: look again");
                     }
                     None
                 }

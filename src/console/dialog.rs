@@ -5,9 +5,15 @@
 
 use super::field::Field;
 use super::key::Key;
+use crate::domain::Timestamp;
 use crate::domain::effect::EffectHash;
+use crate::gates::Finding;
 use crate::playbook::consent::Tier;
 use crate::playbook::record::RunId;
+use std::time::Duration;
+
+/// After a question was painted, enter is not taken for this long: nobody reads it in less.
+const READING: Duration = Duration::from_millis(500);
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,10 @@ pub struct Dialog {
     pub note: Option<String>,
     /// The key that opened it; that key never says yes.
     pub opened_by: Option<Key>,
+    /// A key was pressed that is no answer: whoever presses enter now ends a line that was meant for something else.
+    pub stray: bool,
+    /// From when on enter is taken. None: the first tick after the frame says.
+    yes_from: Option<Timestamp>,
 }
 
 /// What is asked.
@@ -52,10 +62,8 @@ pub enum Ask {
     },
     /// Go on against this gate?
     Override {
-        /// Its id.
-        gate: String,
-        /// What it says.
-        says: String,
+        /// The gate with its answer, as it was painted: this is what the decision is about.
+        shown: Box<Finding>,
         /// One person overrides what asks for two.
         break_glass: bool,
         /// The reason.
@@ -83,7 +91,26 @@ impl Dialog {
     /// A question that has not been painted yet.
     #[must_use]
     pub fn new(ask: Ask, opened_by: Option<Key>) -> Dialog {
-        Dialog { ask, painted: false, note: None, opened_by }
+        Dialog { ask, painted: false, note: None, opened_by, stray: false, yes_from: None }
+    }
+
+    /// Time goes on. What a frame shows can be agreed to half a second after it.
+    pub(super) fn ticked(&mut self, now: Timestamp) {
+        if self.painted && self.yes_from.is_none() {
+            self.yes_from = Some(now.saturating_add(READING).unwrap_or(now));
+        }
+    }
+
+    /// It has been on the screen for long enough to be read.
+    #[must_use]
+    pub fn readable(&self, now: Timestamp) -> bool {
+        self.painted && self.yes_from.is_some_and(|from| now >= from)
+    }
+
+    /// It is not as it was painted any more, or was not painted at all.
+    pub(super) fn unpainted(&mut self) {
+        self.painted = false;
+        self.yes_from = None;
     }
 
     /// The text field it has, if it has one.
@@ -112,7 +139,7 @@ impl Dialog {
         if let Some(field) = self.field_mut() {
             field.clear();
         }
-        self.painted = false;
+        self.unpainted();
         self.note = Some(why.to_owned());
     }
 }

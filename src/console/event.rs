@@ -15,6 +15,9 @@ use std::time::Duration;
 pub enum Event {
     /// A key was pressed.
     Key(Key),
+    /// A key that came in one read with others: pasted by a terminal that does not say so, or typed ahead. Nobody has looked
+    /// at what lies between them, so it leads to no effect and says yes to nothing.
+    Burst(Key),
     /// A text was pasted (bracketed paste).
     Paste(String),
     /// The terminal has this size now.

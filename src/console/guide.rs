@@ -1,8 +1,11 @@
 //! Whose turn it is in the run, and what can be done: read once from the proposal, for keys, hints and words alike.
 
+use super::action::Action;
 use super::state::{Access, State};
+use crate::domain::fleet::replication::Following;
+use crate::gates::OverrideBy;
 use crate::playbook::consent::Tier;
-use crate::playbook::propose::Next;
+use crate::playbook::propose::{Next, Proposal};
 use crate::playbook::run::StepState;
 
 /// Whose turn it is.
@@ -54,6 +57,49 @@ impl State {
         self.next_turn()
     }
 
+    /// Whether a person can go on from here against the gate that holds.
+    #[must_use]
+    pub fn may_override(&self) -> bool {
+        let line = self.derived.proposal.as_ref().and_then(Proposal::held_by);
+        line.is_some_and(|line| match line.override_by {
+            OverrideBy::Nobody => false,
+            OverrideBy::SecondPerson => self.fleet.policy.break_glass,
+            OverrideBy::Reason => true,
+        })
+    }
+
+    /// How one goes on against the gate that holds, with the live key.
+    #[must_use]
+    pub fn way_on(&self) -> String {
+        let Some(line) = self.derived.proposal.as_ref().and_then(Proposal::held_by) else { return String::new() };
+        let keys = self.keymap.keys_for(super::view::View::Run.mode(), Action::OverrideGate);
+        let key = super::hints::best(keys).unwrap_or_else(|| Action::OverrideGate.name().to_owned());
+        match line.override_by {
+            OverrideBy::Nobody => "nobody can go on against this".to_owned(),
+            OverrideBy::SecondPerson if !self.fleet.policy.break_glass => {
+                "this takes a second person, and approval.break_glass is off: nobody can go on against it here"
+                    .to_owned()
+            }
+            OverrideBy::SecondPerson => format!("{key} goes on ALONE, by break-glass, with a reason"),
+            OverrideBy::Reason => format!("{key} goes on with a reason"),
+        }
+    }
+
+    /// A failover from a region that was lost, and that now answers again as a primary which the standby follows, before
+    /// anything was promoted: to go on may be the greater harm.
+    #[must_use]
+    pub fn came_back(&self) -> bool {
+        let Some(run) = self.run.as_ref().map(|followed| &followed.run).filter(|run| run.ended.is_none()) else {
+            return false;
+        };
+        let way = run.declared.direction;
+        let lives = self.fleet.region(way.from).live_database(self.fleet.now);
+        run.declared.failing_since.is_some()
+            && !run.promotion_started()
+            && lives.is_some_and(|sample| sample.primary().is_some())
+            && self.fleet.following(way.to) == Following::Streaming
+    }
+
     fn uncertain(&self) -> bool {
         self.open_step().is_some_and(|(_, _, slot)| matches!(slot.state, StepState::Uncertain(_)))
     }
@@ -76,7 +122,7 @@ impl State {
             Next::Impossible { reason, .. } => Turn::Stuck(reason.clone()),
             Next::Sending => Turn::Busy("is being sent".to_owned()),
             Next::Verifying { missing, left } => {
-                Turn::Busy(format!("waits for proof: {missing} ({} left)", crate::domain::units::clock(*left)))
+                Turn::Busy(format!("waits for proof: {missing}; gives up in {}", crate::domain::units::clock(*left)))
             }
             // Of a step that this driver started, the engine takes the proof itself; after a crash a person does.
             Next::Proven { .. } if self.uncertain() => Turn::Accept("it is proven by what is seen now".to_owned()),

@@ -53,6 +53,9 @@ impl State {
             Overlay::None => {}
         }
         let mut hints = Vec::new();
+        if self.fence_is_wanted() && self.trail.here() != View::Playbooks {
+            hints.push((Action::ViewPlaybooks, "fence the old primary"));
+        }
         match self.trail.here() {
             View::Overview | View::Workflows => {
                 if self.runs.selected.is_some() {
@@ -107,7 +110,10 @@ impl State {
             Turn::NotOurs => vec![(Action::RunStep, "take over")],
             Turn::Stands(_) => vec![(Action::RunStep, "take up again"), (Action::AbortRun, "abort")],
             Turn::Finish => vec![(Action::RunStep, "finish")],
-            Turn::Held(_) => vec![(Action::OverrideGate, "override"), (Action::AbortRun, "abort")],
+            Turn::Held(_) if self.may_override() => {
+                vec![(Action::OverrideGate, "go on with a reason"), (Action::AbortRun, "abort")]
+            }
+            Turn::Held(_) => vec![(Action::AbortRun, "abort")],
             Turn::Start(_) => vec![(Action::RunStep, "start the step"), (Action::AbortRun, "abort")],
             Turn::Again(_, true) => {
                 vec![(Action::Retry, "retry"), (Action::Accept, "go on without"), (Action::AbortRun, "abort")]

@@ -1,8 +1,10 @@
 //! How the screen is divided: sizes only, no cells. Pure. Update needs them to keep a selection in sight, and what is
 //! painted follows the same numbers.
 
+use super::pages::words::alarm_lines;
 use super::state::State;
 use super::view::View;
+use crate::domain::region::Side;
 
 /// The terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,10 +116,14 @@ impl State {
         let room = body.saturating_sub(regions);
         // What is lost has a line of its own where it is an estimate.
         let estimated = self.derived.readiness.loss.as_ref().is_some_and(|loss| !loss.exact);
-        let wanted = 3 + u16::from(estimated) + holds.min(3) * 2 + warns.min(6).div_ceil(2).min(3);
+        let wanted = match self.why_no_direction(self.body_columns()).len() {
+            0 => 3 + u16::from(estimated) + holds.min(3) * 2 + warns.min(6).div_ceil(2).min(3),
+            lines => 2 + u16::try_from(lines).unwrap_or(u16::MAX).min(4),
+        };
         let readiness = wanted.min(room / 2).max(3.min(room));
         let left = room.saturating_sub(readiness);
-        let lines = u16::try_from(self.derived.alarms.len()).unwrap_or(u16::MAX).min(4) + 3;
+        let said = self.derived.alarms.iter().take(4).map(|alarm| alarm_lines(alarm, self.alarm_columns()).len());
+        let lines = u16::try_from(said.sum::<usize>()).unwrap_or(u16::MAX).min(6) + 3;
         let alarms = (lines + 2).min(left / 2);
         Overview { regions, readiness, alarms, runs: left.saturating_sub(alarms) }
     }
@@ -127,10 +133,32 @@ impl State {
     pub fn dense_overview(&self) -> DenseOverview {
         let body = self.bands().body;
         let holds = u16::from(!self.derived.readiness.blocks.is_empty());
-        let alarms = u16::from(!self.derived.alarms.is_empty());
+        let first = self.derived.alarms.first().map_or(0, |alarm| alarm_lines(alarm, self.alarm_columns()).len());
+        let alarms = u16::try_from(first).unwrap_or(0);
         let regions = 5.min(body);
-        let middle = (3 + holds + alarms).min(body.saturating_sub(regions + 1));
+        let verdict = match self.why_no_direction(self.body_columns()).len() {
+            0 => 3 + holds,
+            lines => 2 + u16::try_from(lines).unwrap_or(0),
+        };
+        let middle = (verdict + alarms).min(body.saturating_sub(regions + 1));
         DenseOverview { regions, middle, runs: body.saturating_sub(regions + middle + 2) }
+    }
+
+    /// Columns of the words of an alarm, beside its weight and its region.
+    #[must_use]
+    pub fn alarm_columns(&self) -> usize {
+        let beside = match self.size.form() {
+            Form::Wide => 9 + 8 + self.region_columns() + 2,
+            Form::Dense | Form::TooSmall => 8,
+        };
+        self.body_columns().saturating_sub(beside).max(20)
+    }
+
+    /// Columns of a region's name: the longer of both, within reason.
+    #[must_use]
+    pub fn region_columns(&self) -> usize {
+        let names = Side::BOTH.into_iter().map(|side| super::row::width(self.fleet.name(side)));
+        names.max().unwrap_or(0).clamp(6, 18)
     }
 
     /// Rows of the list of runs that are in sight.

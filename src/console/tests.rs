@@ -131,6 +131,8 @@ fn no_single_key_repeated_starts_anything_that_asks() {
         for key in &all {
             let mut state = (*base).clone();
             for _ in 0..12 {
+                let later = state.fleet.now + std::time::Duration::from_millis(600);
+                update(&mut state, Event::Tick(later));
                 for command in update(&mut state, Event::Key(*key)) {
                     let writes = command.writes() && !matches!(command, Command::Finish);
                     assert!(!writes, "{key} repeated asks for {command:?}");
@@ -238,8 +240,55 @@ fn an_override_takes_a_reason_and_the_right_person() {
     type_text(&mut state, " but now long enough");
     let commands = press(&mut state, "enter");
     assert!(
-        matches!(&commands[..], [Command::Override { gate, break_glass: true, .. }] if gate == "old-region-fenced")
+        matches!(&commands[..], [Command::Override { shown, break_glass: true, .. }] if shown.gate == "old-region-fenced")
     );
+}
+
+/// What is decided on is what was painted when the reason was typed; what is worse by now is asked anew.
+#[test]
+fn an_override_is_of_the_answer_that_was_painted() {
+    use crate::gates::{Finding, Verdict};
+    let mut state = DECLARED.clone();
+    let unknown = |amount: Option<u64>, verdict| {
+        let gate = "loss-limit".to_owned();
+        let text = format!("may lose {amount:?}");
+        let (evidence, lift, lifted_by) = (Vec::new(), String::new(), None);
+        Finding { gate, answer: crate::gates::Answer { verdict, text, evidence, lift, lifted_by, amount } }
+    };
+    let hold = |state: &mut State, finding: Finding| {
+        use crate::playbook::propose::{GateLine, Next};
+        let proposal = state.derived.proposal.as_mut().unwrap();
+        proposal.next = Next::Held;
+        let override_by = crate::gates::OverrideBy::Reason;
+        proposal.gates = vec![GateLine { finding, override_by, overridden: None }];
+        state.hold_dialog_to_facts();
+        update(state, Event::Painted);
+    };
+    let first = unknown(Some(2_000_000), Verdict::Block);
+    hold(&mut state, first.clone());
+    state.trail.go(View::Run);
+    update(&mut state, Event::Key(Key::char('O')));
+    update(&mut state, Event::Painted);
+    type_text(&mut state, "agreed with the owner");
+    hold(&mut state, unknown(Some(1_000_000), Verdict::Block));
+    let ask = |state: &State| match &state.dialog().unwrap().ask {
+        Ask::Override { shown, field, .. } => ((**shown).clone(), field.text()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ask(&state), (first.clone(), "agreed with the owner".to_owned()), "less is covered by what was painted");
+    for worse in [unknown(Some(2_000_001), Verdict::Block), unknown(None, Verdict::Block)] {
+        hold(&mut state, first.clone());
+        hold(&mut state, worse.clone());
+        let (shown, typed) = ask(&state);
+        assert_eq!((shown, typed.as_str()), (worse, ""));
+        let note = state.dialog().unwrap().note.clone().unwrap();
+        assert!(note.contains("worse than when it was opened"), "{note}");
+        press(&mut state, "esc");
+        hold(&mut state, first.clone());
+        update(&mut state, Event::Key(Key::char('O')));
+        update(&mut state, Event::Painted);
+        type_text(&mut state, "agreed");
+    }
 }
 
 #[test]
@@ -250,6 +299,39 @@ fn a_gate_that_nobody_may_override_asks_nothing() {
     press(&mut state, "O");
     assert!(state.dialog().is_none());
     assert!(state.notice.clone().unwrap().text.contains("may not be overridden by anybody"), "{:?}", state.notice);
+}
+
+fn page_text(state: &State) -> String {
+    state.page.rows.iter().map(|row| row.text() + "\n").collect()
+}
+
+#[test]
+fn a_held_step_says_what_it_would_send_and_who_can_go_on() {
+    let mut state = at_promote(WIDE);
+    // The lock that was seen is over by now.
+    live(&mut state, 400, 400, &[Side::B]);
+    update(&mut state, Event::Tick(at(401)));
+    assert!(matches!(state.turn(), super::guide::Turn::Held(_)), "{:?}", state.turn());
+    let text = page_text(&state);
+    assert!(text.contains("it would send, once nothing holds it"), "{text}");
+    assert!(!text.contains("it asks, or waits"), "{text}");
+    assert!(!state.hints().iter().any(|hint| hint.words == "go on with a reason"));
+}
+
+/// Our line was cut, or the region is back: to give the failover up is one key, and it is said.
+#[test]
+fn a_primary_that_came_back_before_the_promotion_is_loud() {
+    let mut state = at_promote(WIDE);
+    assert!(!state.came_back());
+    live(&mut state, 304, 308, &Side::BOTH);
+    lock_held(&mut state, 309);
+    assert!(state.came_back());
+    let text = page_text(&state);
+    assert!(text.contains("us-central1 answers again and streams"), "{text}");
+    press(&mut state, "R");
+    let asked: String = state.dialog_rows(140).iter().map(|row| row.text() + "\n").collect();
+    assert!(asked.contains("esc, then X gives the failover up"), "{asked}");
+    assert!(!ended(WIDE).came_back());
 }
 
 #[test]
@@ -368,8 +450,97 @@ fn a_run_is_declared_only_by_a_second_key() {
     let mut state = outage(SMALL, 60);
     press(&mut state, "f");
     assert_eq!(state.trail.here(), View::Playbooks);
-    assert_eq!(press(&mut state, "R R R y space"), [Command::DiscardInput]);
+    assert_eq!(press(&mut state, "R R R"), [Command::DiscardInput]);
     assert_eq!(press(&mut state, "enter"), [Command::StartRun { playbook: "failover".to_owned() }]);
+}
+
+/// Keys that are no answer: whoever typed them typed something else, and the enter at its end is no yes.
+#[test]
+fn a_question_that_was_typed_over_is_asked_again() {
+    let mut state = outage(SMALL, 60);
+    press(&mut state, "f");
+    assert_eq!(press(&mut state, "R u n enter enter"), [Command::DiscardInput]);
+    let dialog = state.dialog().unwrap();
+    assert!(dialog.stray && dialog.note.as_ref().unwrap().contains("press R again"), "{:?}", dialog.note);
+    assert_eq!(press(&mut state, "R"), []);
+    assert!(!state.dialog().unwrap().stray);
+    assert_eq!(press(&mut state, "enter"), [Command::StartRun { playbook: "failover".to_owned() }]);
+}
+
+#[test]
+fn enter_is_not_taken_at_once_nor_out_of_a_burst() {
+    let enter = Key::plain(Code::Enter);
+    let mut state = outage(SMALL, 60);
+    press(&mut state, "f");
+    update(&mut state, Event::Key(Key::char('R')));
+    update(&mut state, Event::Painted);
+    let began = state.fleet.now;
+    for millis in [0, 200, 450] {
+        update(&mut state, Event::Tick(began + std::time::Duration::from_millis(millis)));
+        assert_eq!(update(&mut state, Event::Key(enter)), [], "after {millis} ms");
+        assert!(state.dialog().unwrap().note.as_ref().unwrap().contains("too soon"));
+    }
+    update(&mut state, Event::Tick(began + std::time::Duration::from_millis(500)));
+    assert_eq!(update(&mut state, Event::Burst(enter)), []);
+    assert!(state.dialog().unwrap().note.as_ref().unwrap().contains("together with other keys"));
+    assert!(matches!(&update(&mut state, Event::Key(enter))[..], [Command::StartRun { .. }]));
+}
+
+/// Text that was meant for a search, a shell or another window, in each view and each state of a run: nothing that writes
+/// comes of it, whether it is typed as quickly as anyone can, or comes in one read.
+#[test]
+fn typed_text_consents_to_nothing() {
+    let stand = |millis: i64| std::time::Duration::from_millis(u64::try_from(millis).unwrap());
+    for base in [&PROMOTING, &DECLARED] {
+        for view in ["o", "w", "d", "m", "n", "p", "p p", "t", "?", "o enter"] {
+            for text in ["/Running", "R", "/R", "train-R-x", "/T", "Rerun", "XAOTRD", ":R", "resume RUN"] {
+                for (burst, pause) in [(true, 0), (false, 0), (false, 120)] {
+                    let mut state = (*base).clone();
+                    press(&mut state, view);
+                    let mut keys: Vec<Key> = text.chars().map(Key::char).collect();
+                    // Once more: the first may only have closed a list.
+                    keys.extend([Key::plain(Code::Enter), Key::plain(Code::Enter)]);
+                    for key in keys {
+                        let later = state.fleet.now + stand(pause);
+                        update(&mut state, Event::Tick(later));
+                        let event = if burst { Event::Burst(key) } else { Event::Key(key) };
+                        for command in update(&mut state, event) {
+                            assert!(!command.writes(), "{view}, {text}: {key} asks for {command:?}");
+                        }
+                        update(&mut state, Event::Painted);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_search_where_nothing_can_be_searched_takes_what_is_typed() {
+    for view in ["d", "m", "n", "p", "p p", "?"] {
+        let mut state = at_promote(SMALL);
+        press(&mut state, view);
+        let here = state.trail.here();
+        press(&mut state, "/");
+        assert_eq!(type_text(&mut state, "RTd:q"), []);
+        assert_eq!(state.trail.here(), here);
+        assert!(matches!(&state.overlay, Overlay::Filter { field, .. } if field.text() == "RTd:q"), "{view}");
+        press(&mut state, "enter");
+        assert_eq!((&state.overlay, state.runs.filter.text.as_str()), (&Overlay::None, ""));
+    }
+}
+
+#[test]
+fn what_the_palette_opens_can_be_answered_by_enter() {
+    let mut state = at_promote(SMALL);
+    type_palette(&mut state, "abort-run");
+    type_text(&mut state, "the region is back");
+    assert!(matches!(&press(&mut state, "enter")[..], [Command::Abort { .. }]));
+    let mut state = at_promote(SMALL);
+    assert_eq!(type_palette(&mut state, "q"), []);
+    assert!(state.notice.as_ref().unwrap().text.contains("press q"), "{:?}", state.notice);
+    press(&mut state, "q");
+    assert_eq!(press(&mut state, "enter"), [Command::Detach, Command::Quit]);
 }
 
 #[test]

@@ -21,7 +21,8 @@ const NOTICE: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(15)];
 /// Takes one event. Nothing that writes ever comes out of a READ-ONLY console, whatever the keys.
 pub fn update(state: &mut State, event: Event) -> Vec<Command> {
     let mut commands = match event {
-        Event::Key(key) => super::keys::press(state, key),
+        Event::Key(key) => super::keys::press(state, key, false),
+        Event::Burst(key) => super::keys::press(state, key, true),
         Event::Paste(text) => {
             super::keys::paste(state, &text);
             Vec::new()
@@ -30,7 +31,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
             state.size = size.sane();
             // What was typed while the terminal changed was not read against the new frame.
             if let Overlay::Dialog(dialog) = &mut state.overlay {
-                dialog.painted = false;
+                dialog.unpainted();
             }
             state.lists(false);
             Vec::new()
@@ -82,6 +83,9 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
 fn tick(state: &mut State, now: Timestamp) -> Vec<Command> {
     state.fleet.tick(now);
     let now = state.fleet.now;
+    if let Overlay::Dialog(dialog) = &mut state.overlay {
+        dialog.ticked(now);
+    }
     state.guard = match state.guard {
         Guard::Armed => Guard::Until(now.saturating_add(GUARD).unwrap_or(now)),
         Guard::Until(until) if now >= until => Guard::Open,

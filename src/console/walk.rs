@@ -8,6 +8,7 @@ use super::state::{Overlay, State};
 use super::view::View;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::region::Side;
+use crate::playbook::file::Purpose;
 
 impl State {
     /// Goes to a view. The playbook view is the run while there is one to lead, and its list on the second press.
@@ -18,6 +19,11 @@ impl State {
             view => view,
         };
         self.leave();
+        if view == View::Playbooks && self.trail.here() != view && self.fence_is_wanted() {
+            // Nothing else can be declared before that.
+            let fence = self.playbooks.iter().position(|playbook| playbook.purpose == Purpose::Fence);
+            self.playbook = fence.unwrap_or(self.playbook);
+        }
         self.trail.go(view);
         self.arrive();
     }

@@ -153,8 +153,13 @@ impl Override {
     /// an amount was decided on, more of it is worse, and so is not to know how much.
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
-        let (now, then) = (&finding.answer, &self.finding.answer);
-        let no_more = then.amount.is_none_or(|limit| now.amount.is_some_and(|amount| amount <= limit));
-        self.finding.gate == finding.gate && now.verdict <= then.verdict && no_more
+        no_worse(finding, &self.finding)
     }
+}
+
+/// What a person decides on is the answer that was on the screen: the answer now is to the same question and not worse.
+#[must_use]
+pub fn no_worse(now: &Finding, then: &Finding) -> bool {
+    let no_more = then.answer.amount.is_none_or(|limit| now.answer.amount.is_some_and(|amount| amount <= limit));
+    then.gate == now.gate && now.answer.verdict <= then.answer.verdict && no_more
 }

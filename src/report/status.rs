@@ -65,7 +65,12 @@ fn dated(at: Timestamp, remembered: bool, fresh: bool, now: Timestamp) -> String
 
 fn region(out: &mut String, fleet: &Fleet, region: &Region) {
     let now = fleet.now;
-    let _ = writeln!(out, "\n{}  {}", region.name, region.role(now).word());
+    let role = match fleet.old_and_fenced(region.side) {
+        Some(false) => "OLD PRIMARY, NOT FENCED",
+        Some(true) => "fenced, to be rebuilt",
+        None => region.role(now).word(),
+    };
+    let _ = writeln!(out, "\n{}  {role}", region.name);
     let api = Source::Kubernetes(region.side);
     let latency = region.api.latency.filter(|_| region.api.usable(now)).map(|l| format!("  {}", fine(l)));
     let version = region.identity.as_ref().map(|known| format!("  {}", known.value.version));
@@ -166,8 +171,23 @@ fn crons(fleet: &Fleet, region: &Region) -> String {
 fn database(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
     let _ = writeln!(out, "\ndatabase");
     let Some(direction) = readiness.direction else {
-        let word = if fleet.two_primaries() { "TWO PRIMARIES" } else { "no primary has been seen" };
+        let word = match fleet.split() {
+            Some(split) if split.fenced() => "one primary, no standby",
+            Some(_) => "TWO PRIMARIES",
+            None => "no primary has been seen",
+        };
         line(out, "pair", word);
+        for side in Side::BOTH {
+            if let Some(sample) = fleet.region(side).live_database(fleet.now) {
+                let what = match (sample.primary().is_some(), fleet.old_and_fenced(side)) {
+                    (true, Some(_)) => "old primary",
+                    (true, None) => "primary",
+                    (false, _) => "replica",
+                };
+                let writes = if sample.accepts_writes() { "takes writes" } else { "read-only" };
+                line(out, "", &format!("{} {what}, timeline {}, {writes}", fleet.name(side), sample.timeline));
+            }
+        }
         return;
     };
     let (from, to) = (fleet.name(direction.from), fleet.name(direction.to));
@@ -222,7 +242,15 @@ fn dns(out: &mut String, fleet: &Fleet) {
 
 fn verdict(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
     let _ = writeln!(out, "\nreadiness  {}", readiness.headline());
-    let Some(direction) = readiness.direction else { return };
+    let Some(direction) = readiness.direction else {
+        if let Some((why, advice)) = fleet.no_direction() {
+            line(out, "why", &why);
+            if !advice.is_empty() {
+                line(out, "to do", &advice);
+            }
+        }
+        return;
+    };
     let caches = readiness.caches_new_after.map(|ttl| format!("  caches new by +{}", age(ttl))).unwrap_or_default();
     let target = clock(fleet.policy.rto_target);
     line(out, "takes", &format!("about {} of {target}{caches}", clock(readiness.takes)));

@@ -156,8 +156,11 @@ fn verdict(fleet: &Fleet, readiness: &Readiness) -> Value {
         let one = |f: &Finding| json!({"gate": f.gate, "verdict": f.answer.verdict, "text": f.answer.text, "lift": f.answer.lift});
         findings.iter().map(one).collect::<Vec<_>>()
     };
+    let (why, todo) = fleet.no_direction().unzip();
     json!({
         "state": readiness.state,
+        "why": why,
+        "to_do": todo.filter(|todo| !todo.is_empty()),
         "from": readiness.direction.map(|d| fleet.name(d.from)),
         "to": readiness.direction.map(|d| fleet.name(d.to)),
         "takes": readiness.takes.as_secs(),

@@ -188,8 +188,8 @@ fn base64(bytes: &[u8]) -> String {
 /// What comes from the terminal.
 #[derive(Debug)]
 pub enum Input {
-    /// A key, a paste, a size, a focus.
-    Event(TerminalEvent),
+    /// A key, a paste, a size, a focus; and whether it came in one read with another.
+    Event(TerminalEvent, bool),
     /// The terminal is gone.
     Gone,
 }
@@ -224,12 +224,14 @@ pub fn listen() -> Listener {
     let gone = tell.clone();
     std::thread::spawn(move || {
         let _reads = reads;
+        let mut more = false;
         while !tell.is_closed() {
             match crossterm::event::poll(Duration::from_millis(250)) {
-                Ok(false) => {}
+                Ok(false) => more = false,
                 Ok(true) => {
                     let Ok(event) = crossterm::event::read() else { break };
-                    if tell.blocking_send(Input::Event(event)).is_err() {
+                    let before = std::mem::replace(&mut more, crossterm::event::poll(Duration::ZERO).unwrap_or(false));
+                    if tell.blocking_send(Input::Event(event, before || more)).is_err() {
                         break;
                     }
                 }

@@ -21,7 +21,8 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
             .sign(Sign::Cursor, Tone::Field)
             .add(after, Tone::Field)
             .say("   ");
-        let complaint = state.filter().and_then(|filter| filter.complaint.clone());
+        let nothing = || Some("nothing to filter in this view: what is typed here goes nowhere".to_owned());
+        let complaint = state.filter().map_or_else(nothing, |filter| filter.complaint.clone());
         let row = match complaint {
             Some(complaint) => row.add(complaint, Tone::Warn),
             None => row.then(hints(state, usize::from(area.width / 2))),

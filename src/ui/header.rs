@@ -202,6 +202,7 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     let whose = match state.turn() {
         Turn::ReadOnly | Turn::NotOurs => format!("last driven by {}", run.driver),
         Turn::Stands(_) => "STANDS STILL".to_owned(),
+        Turn::Held(_) if state.may_override() => "held: your decision".to_owned(),
         Turn::Held(_) => "held".to_owned(),
         Turn::Start(_) | Turn::Accept(_) | Turn::Finish | Turn::Again(..) => "YOUR TURN".to_owned(),
         Turn::Busy(_) => "at work".to_owned(),

@@ -85,7 +85,7 @@ const AGE: usize = 7;
 
 impl Columns {
     fn fit(state: &State, total: usize) -> Columns {
-        let region = super::timeline::region_width(state);
+        let region = state.region_columns();
         let mut columns = Columns { region, namespace: 0, name: 0, progress: 9, template: 0, message: 0 };
         let gaps = 2;
         let fixed = 1 + region + gaps + STATUS + gaps + columns.progress + gaps + AGE + gaps;

@@ -52,6 +52,26 @@ fn forty_seconds_into_an_outage() {
     at_each_size("outage", |size| outage(size, 40));
 }
 
+/// The old region is back after a failover: two primaries, then one that is fenced.
+#[test]
+fn the_old_region_is_back() {
+    for (what, fenced) in [("returned", false), ("fenced", true)] {
+        for size in [SMALL, WIDE] {
+            let mut state = returned(size, fenced);
+            let screen_ = screen(&state, GlyphSet::Unicode);
+            insta::assert_snapshot!(format!("{what}@{}", name(size)), screen_);
+            press(&mut state, "d");
+            insta::assert_snapshot!(format!("{what}-database@{}", name(size)), screen(&state, GlyphSet::Unicode));
+        }
+    }
+    let mut state = returned(WIDE, false);
+    assert_eq!(state.hints()[0].words, "fence the old primary");
+    press(&mut state, "p");
+    press(&mut state, "p");
+    assert_eq!(state.selected_playbook().unwrap().name, "fence");
+    assert!(state.fleet.happenings.iter().any(|line| line.text.contains("two databases are out of recovery")));
+}
+
 #[test]
 fn started_after_the_disaster() {
     for size in [SMALL, WIDE] {

@@ -53,7 +53,7 @@ pub fn happening(state: &State, line: &Happening) -> Row {
     let region = line.side.map_or("", |side| state.fleet.name(side));
     let region_tone = line.side.map_or(Tone::Dim, Tone::Region);
     let row = Row::new().dim(format!("{} ", moment(line.at, state.fleet.now)));
-    weighty(row, line.weight).add(pad(region, region_width(state)), region_tone).say("  ").say(&*line.text)
+    weighty(row, line.weight).add(pad(region, state.region_columns()), region_tone).say("  ").say(&*line.text)
 }
 
 /// Sign and word of a weight, in columns of their own.
@@ -63,15 +63,4 @@ pub fn weighty(row: Row, weight: Weight) -> Row {
         Weight::Warn => row.piece(Piece::Word(Sign::Warn, "warn", 8, Tone::Warn)),
         Weight::Bad => row.piece(Piece::Word(Sign::Block, "BAD", 8, Tone::Bad)),
     }
-}
-
-/// Columns of a region's name: the longer of both, within reason.
-pub fn region_width(state: &State) -> usize {
-    use crate::domain::region::Side;
-    Side::BOTH
-        .into_iter()
-        .map(|side| crate::console::row::width(state.fleet.name(side)))
-        .max()
-        .unwrap_or(0)
-        .clamp(6, 18)
 }

@@ -1,6 +1,6 @@
 //! Both databases side by side, line by line, and what lies between them.
 
-use super::words::{moment, tone};
+use super::words::{moment, role, tone};
 use crate::console::row::{Piece, Row, Sign, Tone, pad};
 use crate::console::state::State;
 use crate::domain::database::DatabaseSample;
@@ -23,9 +23,10 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     let mut table = Table { rows: Vec::new(), cell: columns.saturating_sub(LABEL) / 2 };
     table.add(
         "",
-        fleet
-            .regions
-            .map(|side, region| (format!("{} · {}", region.name, region.role(fleet.now).word()), Tone::Region(side))),
+        fleet.regions.map(|side, region| {
+            let (word, tone) = role(fleet, side);
+            (format!("{} · {word}", region.name), tone)
+        }),
     );
     table.add("answers", fleet.regions.map(|side, _| answers(state, side)));
     for (label, what) in FACTS {
@@ -213,10 +214,7 @@ fn operator(state: &State, side: Side, region: &Region) -> Cell {
 fn between(state: &State, columns: usize, rows: &mut Vec<Row>) {
     let fleet = &state.fleet;
     let Some(way) = fleet.direction() else {
-        rows.push(Row::of(
-            "No direction: no primary was ever seen, or both databases are out of recovery.",
-            Tone::Unknown,
-        ));
+        rows.extend(state.why_no_direction(columns));
         return;
     };
     let following = fleet.following(way.to);

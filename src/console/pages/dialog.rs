@@ -4,6 +4,7 @@ use super::step::Writer;
 use crate::console::action::Action;
 use crate::console::dialog::{Ask, Dialog};
 use crate::console::field::Field;
+use crate::console::keymap::Mode;
 use crate::console::row::{Row, Sign, Tone};
 use crate::console::state::State;
 use crate::domain::effect::{Effect, EffectHash};
@@ -25,8 +26,9 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
         Ask::Consent { step, tier, shown, region, field, .. } => {
             consent(state, step, *tier, shown, (region, field), &mut page);
         }
-        Ask::Override { gate, says, break_glass, field } => {
-            page.signed((Sign::Block, Tone::Bad), &format!("{gate}: {says}"), Tone::Plain, "");
+        Ask::Override { shown, break_glass, field } => {
+            let says = format!("{}: {}", shown.gate, shown.answer.text);
+            page.signed(super::words::verdict(shown.answer.verdict), &says, Tone::Plain, "");
             if *break_glass {
                 let text =
                     "BREAK-GLASS: this asks for a second person, and you would override it ALONE. The report says so.";
@@ -91,6 +93,19 @@ fn consent(
 ) {
     let Some((plan, _)) = state.run.as_ref().and_then(|followed| followed.run.step(step)) else { return };
     let words = |text: &str| state.run.as_ref().map_or_else(String::new, |followed| followed.run.words(text));
+    if let Some(run) = state.run.as_ref().map(|followed| &followed.run).filter(|_| state.came_back()) {
+        let key = |mode: Mode, action: Action| {
+            crate::console::hints::best(state.keymap.keys_for(mode, action)).unwrap_or_else(|| action.name().to_owned())
+        };
+        let text = format!(
+            "{} answers again and streams; nothing is promoted yet: {}, then {} gives the failover up; {} goes on with it.",
+            run.from_name(),
+            key(Mode::Confirm, Action::Cancel),
+            key(Mode::Playbook, Action::AbortRun),
+            key(Mode::Confirm, Action::Confirm)
+        );
+        page.inset_none(&text, Tone::Danger);
+    }
     page.push(Row::of("It will send", Tone::Strong).fill().dim(format!("consent {}", shown.short())));
     let effects: &[Effect] = match state.derived.proposal.as_ref().map(|proposal| &proposal.next) {
         Some(Next::Start { effects, .. } | Next::Again { effects, .. }) => effects,

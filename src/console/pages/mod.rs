@@ -9,6 +9,7 @@ mod help;
 pub mod metrics;
 mod plan;
 mod step;
+mod why;
 pub mod words;
 
 pub use step::step_rows;

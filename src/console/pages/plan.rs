@@ -66,7 +66,7 @@ fn costs(state: &State, page: &mut Writer) {
         None => "never seen".to_owned(),
     };
     page.labelled("in flight", &flight, if readiness.in_flight.is_some() { Tone::Plain } else { Tone::Unknown });
-    page.labelled("readiness", &readiness.headline(), Tone::Strong);
+    page.labelled("readiness", &state.readiness_word().0, Tone::Strong);
     for finding in readiness.blocks.iter().chain(&readiness.warnings) {
         page.signed(verdict(finding.answer.verdict), &finding.answer.text, Tone::Plain, "");
         if !finding.answer.lift.is_empty() {

@@ -9,9 +9,11 @@ use crate::domain::since;
 use crate::domain::units::{age, clock};
 use crate::gates::Verdict;
 use crate::playbook::consent::Tier;
+use crate::playbook::file::Step;
+use crate::playbook::kinds::{Plan, Scene};
 use crate::playbook::propose::{GateLine, Next};
 use crate::playbook::record::End;
-use crate::playbook::run::{StepRun, StepState};
+use crate::playbook::run::{Run, StepRun, StepState};
 
 /// The steps, one row each: mark, number, id, and how it stands at the right.
 #[must_use]
@@ -65,6 +67,10 @@ fn stand(state: &State, followed: &Followed, at: usize, slot: &StepRun, here: bo
         StepState::Failed(_) => "failed".to_owned(),
         StepState::Uncertain(_) => "uncertain".to_owned(),
         StepState::Undone => "undone".to_owned(),
+        // It is not at work while it waits for a person.
+        StepState::Started if here && matches!(state.turn(), Turn::Held(_) | Turn::Accept(_)) => {
+            if matches!(state.turn(), Turn::Held(_)) { held(state) } else { "your turn".to_owned() }
+        }
         StepState::Started => {
             let spent = slot.started_at.map(|at| since(at, state.fleet.now)).unwrap_or_default();
             format!("at it {}", clock(spent))
@@ -72,7 +78,7 @@ fn stand(state: &State, followed: &Followed, at: usize, slot: &StepRun, here: bo
         StepState::Waiting | StepState::Unproven(_) if here => match state.turn() {
             Turn::Start(Tier::None) | Turn::Busy(_) => "next".to_owned(),
             Turn::Start(_) | Turn::Finish => "your turn".to_owned(),
-            Turn::Held(_) => "held".to_owned(),
+            Turn::Held(_) => held(state),
             Turn::Stuck(_) => "stuck".to_owned(),
             _ => "next".to_owned(),
         },
@@ -87,6 +93,28 @@ fn stand(state: &State, followed: &Followed, at: usize, slot: &StepRun, here: bo
     }
 }
 
+/// What was decided on may be over: said before anything else.
+fn came_back(state: &State, run: &Run, page: &mut Writer) {
+    use crate::console::action::Action;
+    if !state.came_back() {
+        return;
+    }
+    let key = |action: Action| {
+        let mode = crate::console::view::View::Run.mode();
+        crate::console::hints::best(state.keymap.keys_for(mode, action)).unwrap_or_else(|| action.name().to_owned())
+    };
+    let (gives_up, goes_on) = (key(Action::AbortRun), key(Action::RunStep));
+    let text = format!(
+        "{} answers again and streams; nothing is promoted yet: {gives_up} gives the failover up, {goes_on} goes on with it",
+        run.from_name()
+    );
+    page.labelled("LOOK", &text, Tone::Danger);
+}
+
+fn held(state: &State) -> String {
+    if state.may_override() { "your decision".to_owned() } else { "held".to_owned() }
+}
+
 /// One step as a page: title, whether it can't be undone, rows.
 pub(super) fn rows(state: &State, at: usize, columns: usize) -> (String, bool, Vec<Row>) {
     let Some(followed) = &state.run else { return (String::new(), false, Vec::new()) };
@@ -98,6 +126,7 @@ pub(super) fn rows(state: &State, at: usize, columns: usize) -> (String, bool, V
     let mut page = Writer { columns, rows: Vec::new() };
     page.push(Row::of(run.words(&step.title), Tone::Strong));
     if current {
+        came_back(state, run, &mut page);
         // While the question is open, it says itself what to press.
         if state.dialog().is_none() {
             now(state, &mut page);
@@ -115,6 +144,9 @@ pub(super) fn rows(state: &State, at: usize, columns: usize) -> (String, bool, V
     page.labelled("why", &run.words(&step.why), Tone::Plain);
     gates(state, slot, current, &mut page);
     requests(state, slot, current, &mut page);
+    if current {
+        would_send(state, step, &mut page);
+    }
     outcomes(slot, &mut page);
     evidence(state, slot, &mut page);
     if !step.no_way_back.is_empty() {
@@ -189,7 +221,7 @@ fn now(state: &State, page: &mut Writer) {
         Turn::ReadOnly => ("this console is READ-ONLY: it watches".to_owned(), Tone::Warn),
         Turn::NotOurs => (format!("{} takes the run over", key(Action::RunStep)), Tone::Warn),
         Turn::Stands(why) => (format!("STANDS STILL: {why}; {} takes it up again", key(Action::RunStep)), Tone::Bad),
-        Turn::Held(says) => (format!("held: {says}"), Tone::Bad),
+        Turn::Held(says) => (format!("held: {says}; {}", state.way_on()), Tone::Bad),
         Turn::Start(Tier::None) => {
             (format!("{} starts it; it asks for no consent", key(Action::RunStep)), Tone::Strong)
         }
@@ -290,7 +322,8 @@ fn requests(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
             ("it set out to send", slot.started.as_ref().map(|started| started.effects.as_slice()).unwrap_or_default())
         }
     };
-    if effects.is_empty() && !(current && slot.state == StepState::Waiting) {
+    let held = matches!(state.derived.proposal.as_ref().map(|p| &p.next), Some(Next::Held));
+    if effects.is_empty() && !(current && slot.state == StepState::Waiting && !held) {
         return;
     }
     page.blank();
@@ -307,6 +340,26 @@ fn requests(state: &State, slot: &StepRun, current: bool, page: &mut Writer) {
         for line in effect.requests(|side| state.fleet.name(side).to_owned()) {
             page.inset(&line, Tone::Plain);
         }
+    }
+}
+
+/// What a step that is held would send as things stand: what a person decides on.
+fn would_send(state: &State, step: &Step, page: &mut Writer) {
+    let (Some(followed), Some(Next::Held)) = (&state.run, state.derived.proposal.as_ref().map(|p| &p.next)) else {
+        return;
+    };
+    page.blank();
+    page.head("it would send, once nothing holds it");
+    let scene = Scene { fleet: &state.fleet, run: &followed.run, since: None };
+    let effects = match step.kind.plan(&scene) {
+        Plan::Act(effects) | Plan::Unreachable(_, effects) => effects,
+        Plan::Done => return page.inset("nothing: all is as it should be already", Tone::Dim),
+        Plan::Wait => return page.inset("nothing: it waits for its proof", Tone::Dim),
+        Plan::Skip(why) => return page.inset(&format!("nothing, it does not apply: {why}"), Tone::Dim),
+        Plan::Impossible(why) => return page.inset(&format!("not known now: {why}"), Tone::Unknown),
+    };
+    for line in effects.iter().flat_map(|effect| effect.requests(|side| state.fleet.name(side).to_owned())) {
+        page.inset(&line, Tone::Plain);
     }
 }
 

@@ -1,9 +1,12 @@
 //! Words that several pages and panes share: moments, ages of evidence, verdicts. Pure.
 
-use crate::console::row::{Sign, Tone};
+use crate::console::row::{Sign, Tone, cut, width, wrap};
+use crate::domain::fleet::Fleet;
 use crate::domain::freshness::Freshness;
+use crate::domain::region::Side;
 use crate::domain::units::age;
 use crate::domain::{Timestamp, since};
+use crate::gates::alarms::Alarm;
 use crate::gates::{Answer, Verdict};
 
 /// A moment as it is read on a wall: `14:09:11`, with the date where it is not today's. Always UTC.
@@ -39,4 +42,40 @@ pub fn verdict(verdict: Verdict) -> (Sign, Tone) {
 #[must_use]
 pub fn tone(freshness: Freshness, remembered: bool) -> Tone {
     if remembered || !freshness.usable() { Tone::Old } else { Tone::Plain }
+}
+
+/// What a region is, as observed: of two primaries the older one is told apart, since it is the one to fence.
+#[must_use]
+pub fn role(fleet: &Fleet, side: Side) -> (&'static str, Tone) {
+    match fleet.old_and_fenced(side) {
+        Some(false) => ("OLD PRIMARY, NOT FENCED", Tone::Bad),
+        Some(true) => ("fenced, to be rebuilt", Tone::Region(side)),
+        None => (fleet.region(side).role(fleet.now).word(), Tone::Region(side)),
+    }
+}
+
+/// Lines that an alarm's own words may take; its advice comes after them and is never cut off by them.
+const ALARM_LINES: usize = 2;
+
+/// An alarm in lines of so many columns: what is wrong, then what to do.
+#[must_use]
+pub fn alarm_lines(alarm: &Alarm, columns: usize) -> Vec<String> {
+    let fit = |text: &str| {
+        let mut lines = wrap(text, columns);
+        if lines.len() > ALARM_LINES {
+            let rest = lines.split_off(ALARM_LINES - 1).join(" ");
+            lines.push(cut(&rest, columns));
+        }
+        lines
+    };
+    let mut lines = fit(&alarm.text);
+    if alarm.advice.is_empty() {
+        return lines;
+    }
+    let aside = format!("  ({})", alarm.advice);
+    match lines.as_mut_slice() {
+        [only] if width(only) + width(&aside) <= columns => only.push_str(&aside),
+        _ => lines.extend(fit(&format!("lift it: {}", alarm.advice))),
+    }
+    lines
 }

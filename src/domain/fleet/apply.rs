@@ -131,6 +131,7 @@ impl Fleet {
 
     #[allow(clippy::cast_precision_loss)]
     fn database_sample(&mut self, side: Side, sample: DatabaseSample, at: Timestamp) {
+        let two_before = self.two_primaries();
         let before = self.regions.get(side).database.as_ref().filter(|known| !known.remembered);
         let lines = before.map(|known| database_changes(&known.value, &sample)).unwrap_or_default();
         for (weight, text) in lines {
@@ -167,6 +168,11 @@ impl Fleet {
             }
         }
         region.database = Some(Known::seen(sample, at));
+        if self.two_primaries() && !two_before {
+            let old = self.older_primary();
+            let which = old.map_or_else(String::new, |old| format!("; {} is the older one", self.name(old)));
+            self.happenings.push(at, old, Weight::Bad, format!("two databases are out of recovery now{which}"));
+        }
     }
 
     fn controllers(&mut self, side: Side, controllers: Controllers, at: Timestamp) {

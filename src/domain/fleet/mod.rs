@@ -3,6 +3,7 @@
 pub mod happening;
 pub mod region;
 pub mod replication;
+pub mod split;
 pub mod table;
 pub mod who;
 

@@ -23,7 +23,6 @@ use crate::domain::fleet::happening::Weight;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
-use crate::gates::Finding;
 use crate::playbook::file::Playbook;
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
@@ -195,7 +194,7 @@ impl Console {
     }
 
     fn take_input(&mut self, input: Option<Input>) {
-        let Some(Input::Event(event)) = input else {
+        let Some(Input::Event(event, burst)) = input else {
             self.leaving = true;
             return;
         };
@@ -203,7 +202,7 @@ impl Console {
             TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
                 if let Some(key) = keys::translate(key.code, key.modifiers) {
                     self.happen(Event::Tick(clock()));
-                    self.happen(Event::Key(key));
+                    self.happen(if burst { Event::Burst(key) } else { Event::Key(key) });
                     self.paint();
                 }
             }
@@ -323,9 +322,9 @@ impl Console {
                 let consent = consent.map(|given| Agreement { shown: given.shown, typed: given.typed });
                 self.order(Order::Start { step: Some(step), consent });
             }
-            Command::Override { gate, reason, break_glass } => {
-                let shown = self.shown(&gate);
-                self.order(Order::Override { gate, shown, reason, break_glass })
+            Command::Override { shown, reason, break_glass } => {
+                let gate = shown.gate.clone();
+                self.order(Order::Override { gate, shown: Some(*shown), reason, break_glass });
             }
             Command::Accept { .. } => self.order(Order::Leave),
             Command::Abort { reason } => self.order(Order::Abort { reason }),
@@ -333,11 +332,6 @@ impl Console {
             Command::Finish => {}
             Command::Detach => self.order(Order::Detach),
         }
-    }
-
-    /// What stands on the screen about a gate of the current step.
-    fn shown(&self, gate: &str) -> Option<Finding> {
-        self.state.derived.proposal.as_ref()?.line(gate).map(|line| line.finding.clone())
     }
 
     /// A terminal that refuses one thing says so at the next frame.

@@ -28,17 +28,17 @@ pub fn rows(state: &State, columns: u16) -> Vec<Row> {
 fn no_direction(state: &State) -> Vec<Row> {
     let fleet = &state.fleet;
     let mut rows = Vec::new();
-    if fleet.two_primaries() {
-        rows.push(Row::new().sign(Sign::Block, Tone::Bad).add(" TWO PRIMARIES: both are out of recovery", Tone::Bad));
-    } else {
-        rows.push(Row::of("no primary was ever seen", Tone::Unknown));
-    }
+    rows.push(alone(state));
     for side in Side::BOTH {
         let region = fleet.region(side);
         let name = Row::new().add(&*region.name, Tone::Region(side)).say(" ");
         rows.push(match (&region.database, &region.database_health.error) {
             (Some(known), _) => {
-                let what = if known.value.primary().is_some() { "primary" } else { "replica" };
+                let what = match (known.value.primary().is_some(), fleet.old_and_fenced(side)) {
+                    (true, Some(_)) => "old",
+                    (true, None) => "primary",
+                    (false, _) => "replica",
+                };
                 let writes = if known.value.accepts_writes() { "takes writes" } else { "read-only" };
                 let fact = tone(fleet.freshness(Source::Database(side)), known.remembered);
                 name.add(format!("{what}, timeline {}, {writes}", known.value.timeline), fact)
@@ -48,6 +48,19 @@ fn no_direction(state: &State) -> Vec<Row> {
         });
     }
     rows
+}
+
+/// With no direction: what there is instead of a pair.
+pub fn alone(state: &State) -> Row {
+    let fleet = &state.fleet;
+    match fleet.split() {
+        Some(split) if split.fenced() => {
+            let new = split.old.map_or("?", |old| fleet.name(old.other()));
+            Row::new().add(format!("{new} alone, no standby"), Tone::Warn)
+        }
+        Some(_) => Row::new().sign(Sign::Block, Tone::Bad).add(" TWO PRIMARIES", Tone::Bad),
+        None => Row::of("no primary was ever seen", Tone::Unknown),
+    }
 }
 
 /// Who sends to whom, as positions on the screen: the first region is always at the left.

@@ -4,7 +4,7 @@
 use super::super::look::Look;
 use super::super::timeline::weighty;
 use super::{database, readiness, region_title};
-use crate::console::pages::words::verdict;
+use crate::console::pages::words::{alarm_lines, verdict};
 use crate::console::row::{Piece, Row, Tone, pad};
 use crate::console::state::State;
 use crate::domain::database::{DatabaseSample, ReplicaState};
@@ -134,7 +134,11 @@ fn crons(state: &State, side: Side, region: &Region) -> Row {
 }
 
 fn middle(state: &State, columns: usize) -> Vec<Row> {
-    let mut rows = vec![pair(state), ready(state), readiness::loss(state, columns)];
+    let mut rows = vec![pair(state), ready(state)];
+    match state.why_no_direction(columns) {
+        why if why.is_empty() => rows.push(readiness::loss(state, columns)),
+        why => rows.extend(why),
+    }
     if let Some(finding) = state.derived.readiness.blocks.first() {
         let (sign, tone) = verdict(finding.answer.verdict);
         rows.push(
@@ -142,14 +146,17 @@ fn middle(state: &State, columns: usize) -> Vec<Row> {
         );
     }
     if let Some(alarm) = state.derived.alarms.first() {
-        let region = alarm.side.map(|side| format!("{} ", state.fleet.name(side))).unwrap_or_default();
         let more = match state.derived.alarms.len() {
             1 => String::new(),
             count => format!("+{}", count - 1),
         };
-        rows.push(
-            weighty(Row::new(), alarm.weight).say(format!("{region}{}", alarm.text)).fill().add(more, Tone::Warn),
-        );
+        let region = alarm.side.map(|side| format!("{} ", state.fleet.name(side))).unwrap_or_default();
+        for (at, line) in alarm_lines(alarm, state.alarm_columns()).into_iter().enumerate() {
+            rows.push(match at {
+                0 => weighty(Row::new(), alarm.weight).say(format!("{region}{line}")).fill().add(&*more, Tone::Warn),
+                _ => Row::new().say(format!("{:8}{line}", "")),
+            });
+        }
     }
     rows
 }
@@ -157,9 +164,7 @@ fn middle(state: &State, columns: usize) -> Vec<Row> {
 fn pair(state: &State) -> Row {
     let fleet = &state.fleet;
     let Some(way) = fleet.direction() else {
-        let two = fleet.two_primaries();
-        let (text, tone) = if two { ("TWO PRIMARIES", Tone::Bad) } else { ("no primary was ever seen", Tone::Unknown) };
-        return Row::new().dim("database  ").add(text, tone);
+        return Row::new().dim("database  ").then(database::alone(state));
     };
     let following = fleet.following(way.to);
     let (word, tone) = database::word(following);
@@ -185,5 +190,6 @@ fn pair(state: &State) -> Row {
 }
 
 fn ready(state: &State) -> Row {
-    Row::new().add(state.derived.readiness.headline(), readiness::tone(state)).dim("   ").then(readiness::time(state))
+    let (word, tone) = state.readiness_word();
+    Row::new().add(word, tone).dim("   ").then(readiness::time(state))
 }

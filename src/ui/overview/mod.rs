@@ -7,8 +7,9 @@ mod region;
 
 use super::look::{Frame, Look};
 use super::runs;
-use super::timeline::{happening, region_width, weighty};
+use super::timeline::{happening, weighty};
 use crate::console::layout::Form;
+use crate::console::pages::words::{alarm_lines, role};
 use crate::console::row::{Row, Sign, Tone, pad};
 use crate::console::state::State;
 use crate::domain::freshness::Source;
@@ -54,9 +55,14 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
 /// Name and role; the role as observed.
 fn region_title(state: &State, side: Side) -> Row {
     let region = state.fleet.region(side);
-    let role = region.role(state.fleet.now);
-    let row = Row::new().add(&*region.name, Tone::Region(side)).dim(" · ").add(role.word(), Tone::Region(side));
-    match role {
+    let (word, tone) = role(&state.fleet, side);
+    // The narrow title has no room for more than the fact.
+    let word = match state.size.form() {
+        Form::Wide => word,
+        _ => word.strip_prefix("OLD PRIMARY, ").or(word.strip_suffix(", to be rebuilt")).unwrap_or(word),
+    };
+    let row = Row::new().add(&*region.name, Tone::Region(side)).dim(" · ").add(word, tone);
+    match region.role(state.fleet.now) {
         Role::WasPrimary | Role::WasStandby => row.say(" ").sign(Sign::Block, Tone::Bad),
         Role::Unknown => row.say(" ").sign(Sign::Unknown, Tone::Unknown),
         Role::Primary | Role::Standby => row,
@@ -83,19 +89,31 @@ fn sighted(state: &State) -> bool {
 /// Alarms first, loudest first; then the newest changes.
 fn alarms(state: &State, height: usize) -> Vec<Row> {
     let alarms = &state.derived.alarms;
-    let shown = alarms.len().min(height);
     let mut rows: Vec<Row> = Vec::new();
-    for alarm in alarms.iter().take(shown) {
+    let mut said = 0;
+    for alarm in alarms {
+        let lines = alarm_lines(alarm, state.alarm_columns());
+        // The first is said whatever it takes; of the others only what can be said whole.
+        if said > 0 && rows.len() + lines.len() > height {
+            break;
+        }
+        said += 1;
         let region = alarm.side.map_or("", |side| state.fleet.name(side));
         let tone = alarm.side.map_or(Tone::Dim, Tone::Region);
-        let advice = if alarm.advice.is_empty() { String::new() } else { format!("  ({})", alarm.advice) };
-        let row = weighty(Row::new().dim("now      "), alarm.weight).add(pad(region, region_width(state)), tone);
-        rows.push(row.say("  ").say(&*alarm.text).dim(advice));
+        for (at, line) in lines.into_iter().enumerate() {
+            let row = if at == 0 {
+                weighty(Row::new().dim("now      "), alarm.weight).add(pad(region, state.region_columns()), tone)
+            } else {
+                Row::new().say(" ".repeat(9 + 8 + state.region_columns()))
+            };
+            rows.push(row.say("  ").say(line));
+        }
     }
-    if alarms.len() > shown
+    rows.truncate(height);
+    if alarms.len() > said
         && let Some(last) = rows.pop()
     {
-        rows.push(last.fill().add(format!("and {} more", alarms.len() - shown), Tone::Warn));
+        rows.push(last.fill().add(format!("and {} more", alarms.len() - said), Tone::Warn));
     }
     let room = height.saturating_sub(rows.len());
     if state.fleet.happenings.iter().len() == 0 {

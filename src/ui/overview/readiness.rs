@@ -8,26 +8,14 @@ use crate::domain::units::{Bytes, age, clock};
 use crate::gates::readiness::State as Verdict;
 
 pub fn title(state: &State) -> Row {
-    let readiness = &state.derived.readiness;
-    Row::new().add("readiness", Tone::Strong).dim(" · ").add(readiness.headline(), tone(state))
-}
-
-pub fn tone(state: &State) -> Tone {
-    match state.derived.readiness.state {
-        Verdict::Ready => Tone::Good,
-        Verdict::ReadyWithWarnings => Tone::Warn,
-        Verdict::Blocked => Tone::Bad,
-        Verdict::NoDirection => Tone::Unknown,
-    }
+    let (word, tone) = state.readiness_word();
+    Row::new().add("readiness", Tone::Strong).dim(" · ").add(word, tone)
 }
 
 pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
     let readiness = &state.derived.readiness;
     if readiness.state == Verdict::NoDirection {
-        return vec![Row::of(
-            "Which region is primary is not known, or both are: there is nothing to fail over from.",
-            Tone::Unknown,
-        )];
+        return state.why_no_direction(columns);
     }
     let mut rows = Vec::new();
     // The price keeps the last line but one; what holds comes first.

@@ -126,13 +126,19 @@ fn leader(state: &State, region: &Region) -> Row {
     };
     match controllers.leader(state.fleet.now) {
         Some(pod) => label.say(&*pod.name),
-        None if controllers.gone() && !region.role(state.fleet.now).is_primary() => label.dim("none, as it should be"),
+        None if controllers.gone() && as_it_should_be(state, region) => label.dim("none, as it should be"),
         None => {
             let crash = controllers.pods.iter().find_map(|pod| pod.waiting.clone());
             let why = crash.map(|why| format!(": {why}")).unwrap_or_default();
             label.sign(Sign::Warn, Tone::Warn).add(format!(" none{why}"), Tone::Warn)
         }
     }
+}
+
+/// Nobody leads in a standby, nor in a primary of before.
+fn as_it_should_be(state: &State, region: &Region) -> bool {
+    let old = state.fleet.split().and_then(|split| split.old) == Some(region.side);
+    old || !region.role(state.fleet.now).is_primary()
 }
 
 fn runs(state: &State, side: Side, region: &Region) -> Row {
