@@ -1,5 +1,6 @@
 //! Promotion and the fence on a real pair.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use leeward::adapters::postgres::{Actuator, Monitor};
@@ -13,7 +14,7 @@ use sqlx::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{LIMIT, SOON, TABLES, actuator, ask, endpoint, identity, look, sql, until};
+use crate::support::{LIMIT, Meddling, SOON, TABLES, actuator, ask, endpoint, identity, look, sql, through, until};
 
 fn promote(side: Region, identity: &DatabaseIdentity, at_least: Lsn) -> Effect {
     Effect::Promote { side, identity: identity.clone(), at_least }
@@ -94,17 +95,90 @@ async fn mute(breaks: bool) -> DatabaseEndpoint {
 }
 
 #[tokio::test]
-async fn a_promotion_that_nobody_answers_is_unknown_and_never_failed() {
+async fn where_nobody_answers_nothing_is_sent_that_acts() {
     let identity = DatabaseIdentity { system: SystemId(1), address: None, port: 5432 };
     for breaks in [true, false] {
         let server = Some(mute(breaks).await);
         let operator = Actuator::new(PerSide::new(server.clone(), server), Duration::from_millis(500));
-        let sent = operator.perform(&promote(Region::B, &identity, Lsn(0)), SOON).await;
-        assert!(matches!(sent, Outcome::Unknown { .. }), "{breaks}: {sent:?}");
-        // The fence asks first who answers: nothing was changed yet.
         let fence = Effect::FenceDatabase { side: Region::A, identity: identity.clone() };
-        let asked = operator.perform(&fence, SOON).await;
-        assert!(matches!(asked, Outcome::NotSent { .. }), "{breaks}: {asked:?}");
+        for effect in [promote(Region::B, &identity, Lsn(0)), fence] {
+            let asked = operator.perform(&effect, SOON).await;
+            assert!(matches!(asked, Outcome::NotSent { .. }), "{breaks}: {asked:?}");
+        }
+    }
+}
+
+const FENCED: &str =
+    "SELECT bool_or(setting = 'on') FROM pg_file_settings WHERE name = 'default_transaction_read_only'";
+
+/// Longer than what is told, and then some for a machine that is busy: an act is allowed half the wait for its answer.
+const WAIT: Duration = Duration::from_secs(6);
+const LATE: Meddling = Meddling::Hold(Duration::from_secs(4));
+
+#[tokio::test]
+async fn an_act_that_arrives_after_its_time_does_nothing_and_says_so() {
+    let pair = Arc::new(Pair::start(PairOptions::default()).await.unwrap());
+    let (a, b) = (identity(&pair, Side::A).await, identity(&pair, Side::B).await);
+    let late = through(&pair, Side::B, LATE, WAIT).await.perform(&promote(Region::B, &b, Lsn(0)), SOON).await;
+    assert!(matches!(&late, Outcome::NotSent { reason } if reason.contains("its time was over when")), "{late:?}");
+    assert_eq!(ask(&pair, Side::B, "pg_is_in_recovery()").await, "true");
+
+    let fence = Effect::FenceDatabase { side: Region::A, identity: a.clone() };
+    let late = through(&pair, Side::A, LATE, WAIT).await.perform(&fence, SOON).await;
+    assert!(matches!(&late, Outcome::NotSent { reason } if reason.contains("57P05")), "{late:?}");
+    assert_ne!(ask(&pair, Side::A, FENCED).await, "true");
+    assert!(matches!(actuator(&pair, Role::Operator).perform(&fence, SOON).await, Outcome::Done { .. }));
+    let unfence = Effect::UnfenceDatabase { side: Region::A, identity: a };
+    let late = through(&pair, Side::A, LATE, WAIT).await.perform(&unfence, SOON).await;
+    assert!(matches!(&late, Outcome::NotSent { reason } if reason.contains("57P05")), "{late:?}");
+    assert_eq!(ask(&pair, Side::A, FENCED).await, "true");
+
+    // Held up until nobody waits for its answer: nothing is known here, and the server does nothing all the same.
+    let gone = through(&pair, Side::B, LATE, Duration::from_secs(3)).await;
+    let outcome = gone.perform(&promote(Region::B, &b, Lsn(0)), SOON).await;
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    until(&pair, Side::B, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'leeward_operator')").await;
+    assert_eq!(ask(&pair, Side::B, "pg_is_in_recovery()").await, "true");
+}
+
+#[tokio::test]
+async fn an_act_whose_answer_is_lost_is_unknown_and_never_failed() {
+    let pair = Arc::new(Pair::start(PairOptions::default()).await.unwrap());
+    let (a, b) = (identity(&pair, Side::A).await, identity(&pair, Side::B).await);
+    let fence = Effect::FenceDatabase { side: Region::A, identity: a };
+    let outcome = through(&pair, Side::A, Meddling::Cut, LIMIT).await.perform(&fence, SOON).await;
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    until(&pair, Side::A, FENCED).await;
+    let effect = promote(Region::B, &b, Lsn(0));
+    let outcome = through(&pair, Side::B, Meddling::Cut, LIMIT).await.perform(&effect, SOON).await;
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    // It had arrived: who looks again finds it.
+    until(&pair, Side::B, "NOT pg_is_in_recovery()").await;
+    let again = actuator(&pair, Role::Operator).perform(&effect, SOON).await;
+    assert!(matches!(again, Outcome::Already { .. }), "{again:?}");
+}
+
+#[tokio::test]
+async fn many_sessions_are_ended_in_one_go_and_those_that_may_not_be_are_counted() {
+    let pair = Arc::new(Pair::start(PairOptions::default()).await.unwrap());
+    let a = identity(&pair, Side::A).await;
+    let mut argo = Vec::new();
+    for _ in 0..40 {
+        argo.push(pair.connect(Side::A, Role::Argo).await.unwrap());
+    }
+    let mut admins =
+        [pair.connect(Side::A, Role::Admin).await.unwrap(), pair.connect(Side::A, Role::Admin).await.unwrap()];
+    // So slow that one round trip for each would take longer than there is time.
+    let slow = Meddling::Slow(Duration::from_millis(250));
+    let fence = Effect::FenceDatabase { side: Region::A, identity: a };
+    let done = through(&pair, Side::A, slow, LIMIT).await.perform(&fence, Duration::from_secs(12)).await;
+    let Outcome::Done { reply, .. } = &done else { panic!("{done:?}") };
+    assert!(reply.contains("40 sessions ended") && reply.contains("2 stayed"), "{reply}");
+    for session in &mut argo {
+        assert!(session.ping().await.is_err());
+    }
+    for session in &mut admins {
+        session.ping().await.unwrap();
     }
 }
 

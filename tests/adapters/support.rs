@@ -1,5 +1,6 @@
 //! What the tests of the database adapter share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use leeward::adapters::postgres::{Actuator, Look, Monitor};
@@ -8,6 +9,9 @@ use leeward::domain::endpoints::{DatabaseEndpoint, PasswordSource};
 use leeward::domain::region::PerSide;
 use leeward::sandbox::postgres::{Pair, Role, Side};
 use sqlx::AssertSqlSafe;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 
 pub const LIMIT: Duration = Duration::from_secs(10);
 
@@ -60,3 +64,57 @@ pub const TABLES: &str = "CREATE TABLE schema_history (schema_version int NOT NU
     INSERT INTO argo_archived_workflows VALUES
       ('a', 'one', 'x', '2026-11-24 10:00:01'), ('a', 'three', 'x', '2026-11-24 10:00:03'),
       ('a', 'two', 'x', '2026-11-24 10:00:02.5')";
+
+/// What a line does to the first message after the operator's look at how the server stands, which is the act.
+#[derive(Clone, Copy)]
+pub enum Meddling {
+    /// Not only that one: each message is late by so much.
+    Slow(Duration),
+    /// It arrives so much later.
+    Hold(Duration),
+    /// It arrives, and then the line breaks.
+    Cut,
+}
+
+/// A line to a server of the pair for one session of the operator, with TLS from end to end.
+pub async fn line(pair: &Arc<Pair>, side: Side, meddling: Meddling) -> DatabaseEndpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = pair.bare_url_at(listener.local_addr().unwrap(), Role::Operator);
+    let password = PasswordSource::File(pair.password_file(Role::Operator));
+    let pair = Arc::clone(pair);
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let server = TcpStream::connect(pair.addr(side)).await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let looked = format!("SELECT query LIKE '%''in_recovery''%' FROM pg_stat_activity WHERE client_port = {port}");
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = server.into_split();
+        let back = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+        let (mut buffer, mut met) = ([0; 16_384], false);
+        while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
+            let now = !met && ask(&pair, side, &looked).await == "true";
+            met |= now;
+            match meddling {
+                Meddling::Slow(late) => sleep(late).await,
+                Meddling::Hold(late) if now => sleep(late).await,
+                Meddling::Cut if now => back.abort(),
+                Meddling::Hold(_) | Meddling::Cut => {}
+            }
+            if to_server.write_all(&buffer[..length]).await.is_err() {
+                break;
+            }
+            if now && matches!(meddling, Meddling::Cut) {
+                drop(from_client);
+                // Towards the server it stays, so that what was sent is not lost with it.
+                return std::future::pending().await;
+            }
+        }
+    });
+    DatabaseEndpoint { url, password }
+}
+
+/// An actuator that reaches side `side` through such a line, and waits so long for each answer.
+pub async fn through(pair: &Arc<Pair>, side: Side, meddling: Meddling, wait: Duration) -> Actuator {
+    let end = Some(line(pair, side, meddling).await);
+    Actuator::new(PerSide::new(end.clone(), end), wait)
+}

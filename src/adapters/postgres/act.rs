@@ -1,12 +1,17 @@
 //! Performs the effects that change a database: promote here, fence and unfence in `fence`.
 //!
-//! The server itself proves that it is the one that was meant. Promotion asks for it in the statement that promotes;
-//! ALTER SYSTEM takes no condition and no transaction, so there the same session is asked right before and after.
+//! The server itself proves that it is the one that was meant, and that the time of the act is not over: this process
+//! may be stopped between any two of its own steps. Promotion asks for both in the statement that promotes. ALTER SYSTEM
+//! takes no condition and no transaction; there the same session is asked right before and after, and the server ends it
+//! when it is silent for too long.
 
 use std::time::Duration;
 
+use sqlx::{Executor, SqlStr};
+
+use super::connect::Session;
 use super::fence;
-use super::standing::{ActSession, Failure};
+use super::standing::{ActSession, Failure, Standing};
 use super::statements;
 use crate::adapters::pace::Deadline;
 use crate::domain::database::DatabaseIdentity;
@@ -59,55 +64,82 @@ impl Actuator {
 }
 
 async fn promote(mut session: ActSession, meant: &DatabaseIdentity, at_least: Lsn) -> Outcome {
-    if let Err(outcome) = session.in_time() {
-        return outcome;
+    let outcome = promote_steps(&mut session, meant, at_least).await.unwrap_or_else(|outcome| outcome);
+    session.close().await;
+    outcome
+}
+
+async fn promote_steps(session: &mut ActSession, meant: &DatabaseIdentity, at_least: Lsn) -> Result<Outcome, Outcome> {
+    // Parsed beforehand, so that the statement itself is one message and no round trip lies between the last look at
+    // our clock and the act.
+    let parse = async |session: &mut Session| {
+        let text = SqlStr::from_static(statements::PROMOTE);
+        session.connection.prepare(text).await.map(|_| ())
+    };
+    session.bounded(parse).await.map_err(Failure::before_act)?;
+    let before = session.standing().await.map_err(Failure::before_act)?;
+    if let Some(outcome) = forbids(&before, meant, at_least) {
+        return Err(outcome);
     }
+    let latest = session.latest(&before.now);
     let (address, port, least) = (meant.address.clone(), i32::from(meant.port), at_least.to_string());
     let system = meant.system.0.cast_signed();
     let sent = session
-        .bounded(async move |session: &mut super::connect::Session| {
+        .bounded(async move |session: &mut Session| {
             sqlx::query_scalar::<_, bool>(statements::PROMOTE)
                 .bind(system)
                 .bind(address)
                 .bind(port)
                 .bind(least)
-                .persistent(false)
+                .bind(latest.told)
+                .bind(latest.seconds)
                 .fetch_optional(&mut session.connection)
                 .await
         })
         .await;
-    let outcome = match sent {
-        Ok(Some(true)) => Outcome::Done { reply: "promotion has begun".to_owned(), previous: None },
+    match sent {
+        Ok(Some(true)) => Ok(Outcome::Done { reply: "promotion has begun".to_owned(), previous: None }),
         // With `wait => false` it is false only when the signal to the postmaster failed.
-        Ok(Some(false)) => Outcome::Unknown { reason: "pg_promote could not signal the server".to_owned() },
-        Ok(None) => why_not(&mut session, meant, at_least).await,
+        Ok(Some(false)) => Err(Outcome::Unknown { reason: "pg_promote could not signal the server".to_owned() }),
+        Ok(None) => Err(why_not(session, meant, at_least).await),
         // "recovery is not in progress": promoted between the condition and the act.
-        Err(Failure::Server(text)) if text.contains("55000") => why_not(&mut session, meant, at_least).await,
-        Err(failure) => failure.of_act(),
-    };
-    session.close().await;
-    outcome
+        Err(Failure::Server { code, .. }) if code == "55000" => Err(why_not(session, meant, at_least).await),
+        Err(failure) => Err(failure.of_act()),
+    }
 }
 
-/// The statement found no row: which of its conditions failed.
+/// The statement found no row and did nothing: which of its conditions failed.
 async fn why_not(session: &mut ActSession, meant: &DatabaseIdentity, at_least: Lsn) -> Outcome {
-    let standing = match session.standing().await {
-        Ok(standing) => standing,
+    let late = || {
+        let reason = "its time was over when the server came to it, and the server did nothing".to_owned();
+        Outcome::NotSent { reason }
+    };
+    match session.standing().await {
+        // All others hold, and they do not come to hold by themselves: it was the time.
+        Ok(now) => forbids(&now, meant, at_least).unwrap_or_else(late),
+        Err(Failure::Late(_)) => late(),
         Err(failure) => {
             let reason = format!("a condition did not hold, and which one cannot be told: {}", failure.text());
-            return Outcome::Refused { reason };
+            Outcome::Refused { reason }
         }
-    };
+    }
+}
+
+/// What forbids the promotion, or makes it needless.
+fn forbids(standing: &Standing, meant: &DatabaseIdentity, at_least: Lsn) -> Option<Outcome> {
     if let Some(difference) = standing.mismatch(meant) {
-        return Outcome::Refused { reason: format!("another server: {difference}") };
+        return Some(Outcome::Refused { reason: format!("another server: {difference}") });
     }
     if standing.in_recovery {
+        if standing.lsn.is_some_and(|lsn| lsn >= at_least) {
+            return None;
+        }
         let has = standing.lsn.map_or_else(|| "an unknown position".to_owned(), |lsn| lsn.to_string());
-        return Outcome::Refused { reason: format!("it has {has}, and {at_least} is wanted") };
+        return Some(Outcome::Refused { reason: format!("it has {has}, and {at_least} is wanted") });
     }
     // A server keeps where its replay ended until it is restarted; a primary that never was a replica is on its first
     // timeline or never replayed.
-    match standing.replayed {
+    Some(match standing.replayed {
         Some(replayed) if standing.timeline > 1 && replayed >= at_least => {
             let reply = format!("it was promoted at {replayed} and is on timeline {}", standing.timeline);
             Outcome::Already { reply }
@@ -115,5 +147,5 @@ async fn why_not(session: &mut ActSession, meant: &DatabaseIdentity, at_least: L
         _ => {
             Outcome::Refused { reason: format!("it is no replica: out of recovery on timeline {}", standing.timeline) }
         }
-    }
+    })
 }

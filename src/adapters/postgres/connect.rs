@@ -89,6 +89,9 @@ fn kind_of_code(code: &str) -> ErrorKind {
         "57014" => ErrorKind::Timeout,
         // admin_shutdown, crash_shutdown: it was there and goes away
         "57P01" | "57P02" => ErrorKind::Unreachable,
+        // Class 08, connection exception: a pooler or proxy in front says so of a server that it does not reach
+        // (PgBouncer: 08P01). That it speaks is no sign of life of the server.
+        _ if code.starts_with("08") => ErrorKind::Unreachable,
         // among them cannot_connect_now (57P03: starting, stopping) and too_many_connections (53300)
         _ => ErrorKind::Protocol,
     }
@@ -128,10 +131,20 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 pub(super) fn session_ended(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(server) => matches!(server.code().as_deref(), Some("57P01" | "57P02" | "57P05")),
+        sqlx::Error::Database(server) => ended(&server.code().unwrap_or_default()),
         _ => false,
     }
 }
+
+/// Codes with which a session ends. After those of class 08, which come from something in between, nobody knows what
+/// became of a statement that was under way.
+fn ended(code: &str) -> bool {
+    matches!(code, "57P01" | "57P02" | IDLE_SESSION_TIMEOUT) || code.starts_with("08")
+}
+
+/// The server had ended the session because it was silent for longer than `idle_session_timeout`: the statement that
+/// gets this answer was never begun.
+pub(super) const IDLE_SESSION_TIMEOUT: &str = "57P05";
 
 /// SQLSTATE of a server's error, or empty.
 pub(super) fn code(error: &sqlx::Error) -> String {
@@ -150,4 +163,37 @@ pub(super) fn no_answer(what: &str, limit: Duration) -> SourceError {
 /// Host and port of a URL that was not connected to yet, without its user.
 pub(super) fn place_of(endpoint: &DatabaseEndpoint) -> String {
     endpoint.url.parse().map_or_else(|_| "database".to_owned(), |options: PgConnectOptions| place(&options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_codes_say_about_the_server() {
+        for (code, kind, ends) in [
+            ("28000", ErrorKind::Unauthorized, false),
+            ("28P01", ErrorKind::Unauthorized, false),
+            ("42501", ErrorKind::Forbidden, false),
+            ("3D000", ErrorKind::WrongIdentity, false),
+            ("57014", ErrorKind::Timeout, false),
+            ("57P01", ErrorKind::Unreachable, true),
+            ("57P02", ErrorKind::Unreachable, true),
+            ("57P05", ErrorKind::Protocol, true),
+            // The server itself says these, so it lives.
+            ("57P03", ErrorKind::Protocol, false),
+            ("53300", ErrorKind::Protocol, false),
+            ("XX000", ErrorKind::Protocol, false),
+            ("", ErrorKind::Protocol, false),
+            // Somebody in front of it says these.
+            ("08000", ErrorKind::Unreachable, true),
+            ("08001", ErrorKind::Unreachable, true),
+            ("08003", ErrorKind::Unreachable, true),
+            ("08004", ErrorKind::Unreachable, true),
+            ("08006", ErrorKind::Unreachable, true),
+            ("08P01", ErrorKind::Unreachable, true),
+        ] {
+            assert_eq!((kind_of_code(code), ended(code)), (kind, ends), "{code}");
+        }
+    }
 }

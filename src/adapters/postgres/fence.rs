@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 use tokio::time::sleep;
 
 use super::connect::Session;
-use super::standing::{ActSession, Failure, Standing};
+use super::standing::{ActSession, Failure, Latest, Standing};
 use super::statements;
 use crate::domain::Timestamp;
 use crate::domain::database::DatabaseIdentity;
@@ -59,9 +60,10 @@ async fn fence_steps(session: &mut ActSession, meant: &DatabaseIdentity) -> Resu
     if before.read_only {
         reply = format!("it was read-only by default before; {ended} sessions ended");
     }
-    if !stayed.is_empty() {
-        let some = stayed.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
-        reply = format!("{reply}, {} stayed and may write on: {some}", stayed.len());
+    if stayed.count > 0 {
+        let some = stayed.list.iter().take(NAMES_MAX).map(|one| format!("{} (pid {})", one.user, one.pid));
+        let some = some.collect::<Vec<_>>().join(", ");
+        reply = format!("{reply}, {} stayed and may write on: {some}", stayed.count);
     }
     let previous = after.lsn.map(|value| Previous::LogEnd { value, at: Timestamp::now() });
     Ok(Outcome::Done { reply, previous })
@@ -78,13 +80,18 @@ async fn unfence_steps(session: &mut ActSession, meant: &DatabaseIdentity) -> Re
     Ok(Outcome::Done { reply: format!("new sessions may write{was}"), previous: None })
 }
 
-/// The server is the one that was meant, asked last thing before the act.
+/// The server is the one that was meant, asked last thing before the act. From its answer on, the session ends when it
+/// is silent, so that what comes after a stop of this process is void.
 async fn proven(session: &mut ActSession, meant: &DatabaseIdentity) -> Result<Standing, Outcome> {
+    let silence = session.end_when_silent().await.map_err(Failure::before_act)?;
     let standing = session.standing().await.map_err(Failure::before_act)?;
     if let Some(difference) = standing.mismatch(meant) {
         return Err(Outcome::Refused { reason: format!("another server: {difference}") });
     }
-    session.in_time()?;
+    // The server's clock began to run before now, so what it still takes was sent before our time was over.
+    if session.time_left() < silence {
+        return Err(Outcome::NotSent { reason: "too little of its time was left".to_owned() });
+    }
     Ok(standing)
 }
 
@@ -113,49 +120,87 @@ fn half_done(failure: Failure) -> Outcome {
     Outcome::Unknown { reason: format!("the setting is written; then: {}", failure.text()) }
 }
 
+/// A session that was there before the fence.
+struct Old {
+    pid: i32,
+    user: String,
+    /// We may end it, as far as its role tells.
+    endable: bool,
+}
+
+/// Those sessions: how many, and the first of them.
+struct Olds {
+    count: usize,
+    list: Vec<Old>,
+}
+
 /// Ends every client session that began before `moment` by the server's clock. How many went, and whose stayed.
-async fn end_sessions(session: &mut ActSession, moment: &str) -> Result<(usize, Vec<String>), Failure> {
-    let found = sessions_before(session, moment).await?;
+///
+/// All that we may end go by one statement: one round trip each would take longer than there is time, with some
+/// hundred sessions on the other side of an ocean.
+async fn end_sessions(session: &mut ActSession, moment: &str) -> Result<(usize, Olds), Failure> {
+    let patience = SETTLE_MAX.min(session.time_left() / 2);
+    let latest = session.latest_within(moment, patience);
+    let began = std::time::Instant::now();
+    let before = sessions_before(session, moment).await?;
+    let all = latest.clone();
+    let at_once = session
+        .bounded(async move |session: &mut Session| {
+            let end = sqlx::query(statements::TERMINATE_ALL).bind(all.told).bind(all.seconds);
+            end.execute(&mut session.connection).await.map(|_| ())
+        })
+        .await;
+    let singly = match at_once {
+        Ok(()) => before.list.into_iter().filter(|old| !old.endable).collect(),
+        // A session's role became a superuser's meanwhile, or an odd server has rules of its own.
+        Err(Failure::Server { .. }) => before.list,
+        Err(lost) => return Err(lost),
+    };
     let mut refused = BTreeSet::new();
-    for (pid, _) in &found {
-        let pid = *pid;
-        let asked = session
-            .bounded(async move |session: &mut Session| {
-                sqlx::query(statements::TERMINATE).bind(pid).execute(&mut session.connection).await.map(|_| ())
-            })
-            .await;
-        match asked {
-            // Not permitted for this one, a superuser's for example: the others are still to be ended.
-            Ok(()) => {}
-            Err(Failure::Server(_)) => {
-                refused.insert(pid);
-            }
-            Err(lost) => return Err(lost),
+    for old in singly {
+        if began.elapsed() >= patience || !end_one(session, old.pid, &latest).await? {
+            refused.insert(old.pid);
         }
     }
-    let patience = SETTLE_MAX.min(session.time_left());
-    let began = std::time::Instant::now();
     let stayed = loop {
         let left = sessions_before(session, moment).await?;
         // Sessions that were told to go need a moment; those that may not be ended would be waited for in vain.
-        if left.iter().all(|(pid, _)| refused.contains(pid)) || began.elapsed() >= patience {
+        if left.list.iter().all(|old| refused.contains(&old.pid)) || began.elapsed() >= patience {
             break left;
         }
         sleep(POLL).await;
     };
-    let names = stayed.iter().map(|(pid, user)| format!("{user} (pid {pid})")).collect();
-    Ok((found.len().saturating_sub(stayed.len()), names))
+    Ok((before.count.saturating_sub(stayed.count), stayed))
 }
 
-async fn sessions_before(session: &mut ActSession, moment: &str) -> Result<Vec<(i32, String)>, Failure> {
+/// Ends one session. False: that is not permitted, as for a superuser's, or its time is over.
+async fn end_one(session: &mut ActSession, pid: i32, latest: &Latest) -> Result<bool, Failure> {
+    let Latest { told, seconds } = latest.clone();
+    let asked = session
+        .bounded(async move |session: &mut Session| {
+            let end = sqlx::query(statements::TERMINATE).bind(pid).bind(told).bind(seconds);
+            end.fetch_optional(&mut session.connection).await
+        })
+        .await;
+    match asked {
+        Ok(row) => Ok(row.is_some()),
+        Err(Failure::Server { .. }) => Ok(false),
+        Err(lost) => Err(lost),
+    }
+}
+
+async fn sessions_before(session: &mut ActSession, moment: &str) -> Result<Olds, Failure> {
     let rows = session
         .bounded(async |session: &mut Session| {
             sqlx::query(statements::SESSIONS_BEFORE).bind(moment).fetch_all(&mut session.connection).await
         })
         .await?;
-    let read = |row: &sqlx::postgres::PgRow| -> Result<(i32, String), sqlx::Error> {
+    let read = |row: &PgRow| -> Result<Old, sqlx::Error> {
         let user: String = row.try_get(1)?;
-        Ok((row.try_get(0)?, clean_to(&user, 64)))
+        Ok(Old { pid: row.try_get(0)?, user: clean_to(&user, 64), endable: row.try_get(2)? })
     };
-    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| Failure::Server(error.to_string()))
+    let odd = |error: sqlx::Error| Failure::odd(&error.to_string());
+    let list = rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(odd)?;
+    let count = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>(3)).map_err(odd)?;
+    Ok(Olds { count: usize::try_from(count).unwrap_or(0), list })
 }

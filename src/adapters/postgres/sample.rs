@@ -16,6 +16,9 @@ use crate::domain::units::{Bytes, Lsn, SystemId, Timeline};
 /// Longest name kept; PostgreSQL's own names have at most 63 bytes.
 const NAME_CHARS_MAX: usize = 128;
 
+/// Longest address kept: an IPv6 address has 45 characters at most (POSIX `INET6_ADDRSTRLEN`).
+const ADDRESS_CHARS_MAX: usize = 64;
+
 /// Senders and slots kept of each; a server has `max_wal_senders` of them, ten by default.
 const ROWS_MAX: usize = 64;
 
@@ -31,7 +34,8 @@ impl RawIdentity {
     pub(super) fn read(self) -> Result<DatabaseIdentity, String> {
         let system = self.system.parse::<i64>().map_err(|_| "its system identifier is no number".to_owned())?;
         let port = u16::try_from(self.port).map_err(|_| "its port is no port".to_owned())?;
-        Ok(DatabaseIdentity { system: SystemId(system.cast_unsigned()), address: self.address, port })
+        let address = self.address.map(|address| clean_to(&address, ADDRESS_CHARS_MAX));
+        Ok(DatabaseIdentity { system: SystemId(system.cast_unsigned()), address, port })
     }
 }
 
@@ -241,6 +245,37 @@ mod tests {
         assert_eq!((replica.received, replica.receiver.clone()), (None, None));
         assert_eq!(sample.timeline, Timeline(3), "no receiver: the control file tells");
         assert_eq!(replica.wal_receiver_timeout, Duration::ZERO);
+    }
+
+    /// Every piece of text a server can put into its answer ends up on a terminal.
+    #[test]
+    fn text_of_the_server_is_clean_and_short_wherever_it_stands() {
+        let evil = format!("\\u001b]0;x\\u0007\\u202e{}", "y".repeat(4000));
+        let primary = format!(
+            r#""primary":{{"lsn":"0/5","timeline":"00000001","senders":[{{"application":"{evil}","state":"{evil}",
+            "sync_state":"{evil}"}}],"slots":[{{"name":"{evil}","active":true,"wal_status":"{evil}"}}]}},"replica":null"#
+        );
+        let replica = format!(
+            r#""primary":null,"replica":{{"received":null,"replayed":"0/5","last_transaction":null,"paused":true,
+            "receiver":{{"status":"{evil}","timeline":1,"host":"{evil}","port":5432}}}}"#
+        );
+        for state in [primary, replica] {
+            let text =
+                look("off", "default", &state).replace("192.0.2.1", &evil).replace("15.18 (", &format!("{evil} ("));
+            let text = text.replace(
+                r#""synchronous_standby_names":{"value":"""#,
+                &format!(r#""synchronous_standby_names":{{"value":"{evil}""#),
+            );
+            let sample = read(&text).unwrap().sample;
+            assert!(sample.identity.address.is_some() && !sample.synchronous_standby_names.is_empty());
+            // Debug writes what a terminal would obey as an escape, so that it shows.
+            let shown = format!("{sample:?}");
+            assert!(!shown.contains("\\u{"), "{shown}");
+            assert!(!shown.contains(&"y".repeat(NAME_CHARS_MAX + 1)), "{shown}");
+        }
+        for text in [evil.as_str(), &look("off", "default", PRIMARY).replace("0/30BE3A0", &evil)] {
+            assert!(read(text).is_err());
+        }
     }
 
     #[test]

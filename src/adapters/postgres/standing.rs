@@ -13,7 +13,11 @@ use crate::adapters::pace::Deadline;
 use crate::domain::database::DatabaseIdentity;
 use crate::domain::effect::Outcome;
 use crate::domain::endpoints::DatabaseEndpoint;
+use crate::domain::text::clean_to;
 use crate::domain::units::Lsn;
+
+/// What is said when our own clock forbids to send.
+const LATE: &str = "its time was over before it could be sent";
 
 /// How the server stands.
 #[derive(Debug)]
@@ -64,22 +68,43 @@ impl Standing {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The server said no; the statement had no effect.
-    Server(String),
+    Server {
+        /// SQLSTATE, or empty.
+        code: String,
+        /// What it said.
+        text: String,
+    },
+    /// The statement was not begun: our time was over before it was written, or the server had ended the session for
+    /// its silence.
+    Late(String),
     /// No answer, or the line broke.
     Lost(String),
+}
+
+/// Until when the server may act, by its own clock: a time that it told in this session, and seconds after it.
+#[derive(Debug, Clone)]
+pub(super) struct Latest {
+    pub(super) told: String,
+    pub(super) seconds: f64,
 }
 
 impl Failure {
     pub(super) fn text(&self) -> &str {
         match self {
-            Failure::Server(text) | Failure::Lost(text) => text,
+            Failure::Server { text, .. } | Failure::Late(text) | Failure::Lost(text) => text,
         }
+    }
+
+    /// An answer that was not understood. Its words may quote the server.
+    pub(super) fn odd(text: &str) -> Failure {
+        Failure::Server { code: String::new(), text: clean_to(text, 300) }
     }
 
     /// The outcome when this was the first statement that could change something.
     pub(super) fn of_act(self) -> Outcome {
         match self {
-            Failure::Server(reason) => Outcome::Refused { reason },
+            Failure::Server { text: reason, .. } => Outcome::Refused { reason },
+            Failure::Late(reason) => Outcome::NotSent { reason },
             Failure::Lost(reason) => Outcome::Unknown { reason },
         }
     }
@@ -112,19 +137,45 @@ impl ActSession {
         }
     }
 
-    /// There is still time to send. Asked right before each statement that changes something.
-    pub(super) fn in_time(&self) -> Result<(), Outcome> {
-        if self.deadline.passed() {
-            return Err(Outcome::NotSent { reason: "its time was over before it could be sent".to_owned() });
+    /// How much longer the server may act, and how long this session may be silent. Half of the wait for an answer, so
+    /// that the word of a server that finds itself too late still finds us waiting.
+    fn allowance(&self) -> Duration {
+        self.limit.min(self.deadline.left()) / 2
+    }
+
+    /// Until when the server may act, from the time that it just told. What is left to us is taken after its answer:
+    /// the server's limit can not lie beyond our deadline, however long the answer took or we were stopped.
+    pub(super) fn latest(&self, told: &str) -> Latest {
+        self.latest_within(told, self.allowance())
+    }
+
+    /// The same, with a time of the caller's; never beyond our deadline.
+    pub(super) fn latest_within(&self, told: &str, within: Duration) -> Latest {
+        Latest { told: told.to_owned(), seconds: within.min(self.deadline.left()).as_secs_f64() }
+    }
+
+    /// Has the server end this session when it is silent for the time that is given back: so that a statement that can
+    /// take no condition is void when we were stopped before it.
+    pub(super) async fn end_when_silent(&mut self) -> Result<Duration, Failure> {
+        let silence = self.allowance();
+        let millis = silence.as_millis();
+        if millis == 0 {
+            // Zero would switch it off.
+            return Err(Failure::Late(LATE.to_owned()));
         }
-        Ok(())
+        self.bounded(async move |session: &mut Session| {
+            let set = sqlx::query(statements::SILENCE).bind(millis.to_string());
+            set.execute(&mut session.connection).await.map(|_| ())
+        })
+        .await?;
+        Ok(silence)
     }
 
     pub(super) fn time_left(&self) -> Duration {
         self.deadline.left()
     }
 
-    /// Runs a fixed statement with text parameters and gives the rows' columns as text.
+    /// Runs a fixed statement, which goes out as one message, and gives nothing of its answer.
     pub(super) async fn run(&mut self, sql: &'static str) -> Result<(), Failure> {
         self.bounded(async |session: &mut Session| {
             sqlx::raw_sql(sql).execute(&mut session.connection).await.map(|_| ())
@@ -132,20 +183,26 @@ impl ActSession {
         .await
     }
 
-    /// Runs something on the connection within the limits.
+    /// Runs something on the connection within the limits. Nothing is sent when our time is over.
     pub(super) async fn bounded<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Session) -> Result<T, sqlx::Error>,
     ) -> Result<T, Failure> {
         let bound = self.limit.min(self.deadline.left());
+        if bound.is_zero() {
+            return Err(Failure::Late(LATE.to_owned()));
+        }
         let place = self.session.place.clone();
         match timeout(bound, work(&mut self.session)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
-                let text = connect::explain(&place, &error).text;
+                let (code, text) = (connect::code(&error), connect::explain(&place, &error).text);
+                if code == connect::IDLE_SESSION_TIMEOUT {
+                    return Err(Failure::Late(format!("it came too late, the session was over: {text}")));
+                }
                 // A statement that was canceled or whose session was ended may have done its work before.
                 let told = matches!(&error, sqlx::Error::Database(_)) && !connect::session_ended(&error);
-                Err(if told && connect::code(&error) != "57014" { Failure::Server(text) } else { Failure::Lost(text) })
+                Err(if told && code != "57014" { Failure::Server { code, text } } else { Failure::Lost(text) })
             }
             Err(_) => Err(Failure::Lost(connect::no_answer(&place, bound).text)),
         }
@@ -158,7 +215,7 @@ impl ActSession {
                 row.try_get(0)
             })
             .await?;
-        let odd = |text: String| Failure::Server(format!("{}: {text}", self.session.place));
+        let odd = |text: String| Failure::odd(&format!("{}: {text}", self.session.place));
         let raw: Raw = serde_json::from_str(&text.unwrap_or_default())
             .map_err(|error| odd(format!("its answer was not understood: {error}")))?;
         Ok(Standing {

@@ -150,12 +150,15 @@ const RIGHTS: &str = read_only!(
 
 /// Promotes, if the server is the one that was meant, in recovery, and has enough. The conditions stand in the same
 /// statement as the act, so that nothing can come between them: a row that fails them is never projected.
-/// `$1` system identifier, `$2` address or null, `$3` port, `$4` least LSN.
+/// `$1` system identifier, `$2` address or null, `$3` port, `$4` least LSN; `$5` a time that this server told and `$6`
+/// the seconds after it that the act may still happen, for the statement may be held up on its way, or its sender be
+/// stopped and go on.
 pub(super) const PROMOTE: &str = "SELECT pg_promote(false) FROM pg_control_system() c \
      WHERE c.system_identifier = $1 AND pg_is_in_recovery() \
        AND host(inet_server_addr()) IS NOT DISTINCT FROM $2 \
        AND coalesce(inet_server_port(), current_setting('port')::int) = $3 \
-       AND greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) >= $4::text::pg_lsn";
+       AND greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) >= $4::text::pg_lsn \
+       AND clock_timestamp() < $5::text::timestamptz + make_interval(secs => $6)";
 
 /// What the actuator must know before and after it acts.
 pub(super) const STANDING: &str = concat!(
@@ -168,7 +171,7 @@ pub(super) const STANDING: &str = concat!(
      'timeline', CASE WHEN r.yes THEN (SELECT timeline_id FROM pg_control_checkpoint()) \
        ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END, \
      'read_only', (SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_read_only'), \
-     'now', clock_timestamp()::text)::text \
+     'now', clock_timestamp())::text \
      FROM (SELECT pg_is_in_recovery() AS yes) r"
 );
 
@@ -182,17 +185,43 @@ pub(super) const UNFENCE: &str = "ALTER SYSTEM RESET default_transaction_read_on
 /// Makes the server read its configuration again.
 pub(super) const RELOAD: &str = "SELECT pg_reload_conf()";
 
-/// Client sessions that began before `$1`, but for our own and for those that send WAL. A session whose kind may not
-/// be seen counts, unless it sends WAL: better one too many than one that writes on.
-pub(super) const SESSIONS_BEFORE: &str = "SELECT a.pid, coalesce(a.usename, '?')::text FROM pg_stat_activity a \
-     WHERE a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL \
-       AND (a.backend_type = 'client backend' OR a.backend_type IS NULL AND a.datid IS NOT NULL) \
-       AND (a.backend_start IS NULL OR a.backend_start < $1::text::timestamptz) \
-       AND NOT EXISTS (SELECT FROM pg_stat_replication r WHERE r.pid = a.pid) \
-     ORDER BY a.pid LIMIT 2000";
+/// Ends this session at the server when it is silent for `$1` (milliseconds, as text).
+pub(super) const SILENCE: &str = "SELECT set_config('idle_session_timeout', $1, false)";
 
-/// Ends one session. One at a time: a list would fail as a whole at the first superuser's (*measured*).
-pub(super) const TERMINATE: &str = "SELECT pg_terminate_backend($1)";
+/// Client sessions that began before `$1`, but for our own and for those that send WAL. A session whose kind may not
+/// be seen counts, unless it sends WAL: better one too many than one that writes on. `endable`: we may end it, by the
+/// rules of `pg_terminate_backend`, which fails as a whole at the first superuser's (*measured*).
+macro_rules! sessions_before {
+    () => {
+        "SELECT a.pid, coalesce(a.usename, '?')::text AS usename, coalesce( \
+            (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) \
+            OR NOT coalesce(r.rolsuper, false) \
+              AND (pg_has_role('pg_signal_backend', 'USAGE') OR pg_has_role(a.usesysid, 'USAGE')), \
+            false) AS endable \
+         FROM pg_stat_activity a LEFT JOIN pg_roles r ON r.oid = a.usesysid \
+         WHERE a.pid <> pg_backend_pid() AND a.usesysid IS NOT NULL \
+           AND (a.backend_type = 'client backend' OR a.backend_type IS NULL AND a.datid IS NOT NULL) \
+           AND (a.backend_start IS NULL OR a.backend_start < $1::text::timestamptz) \
+           AND NOT EXISTS (SELECT FROM pg_stat_replication s WHERE s.pid = a.pid)"
+    };
+}
+
+/// Those sessions, and how many there are. The bound is for our memory: no more are named or tried one by one.
+pub(super) const SESSIONS_BEFORE: &str =
+    concat!("SELECT pid, usename, endable, count(*) OVER () FROM (", sessions_before!(), ") a ORDER BY pid LIMIT 2000");
+
+/// Ends all of them that we may end, in one round trip however many they are. Recovery and time are asked again for
+/// each. `$1` the moment, which this server told, `$2` the seconds after it that this may still happen.
+pub(super) const TERMINATE_ALL: &str = concat!(
+    "WITH old AS MATERIALIZED (",
+    sessions_before!(),
+    ") SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM old \
+     WHERE endable AND NOT pg_is_in_recovery() AND clock_timestamp() < $1::text::timestamptz + make_interval(secs => $2)"
+);
+
+/// Ends one session, for those that a look at their role does not clear. `$2` and `$3` bound its time likewise.
+pub(super) const TERMINATE: &str = "SELECT pg_terminate_backend($1) \
+     WHERE NOT pg_is_in_recovery() AND clock_timestamp() < $2::text::timestamptz + make_interval(secs => $3)";
 
 #[cfg(test)]
 mod tests {
