@@ -33,7 +33,7 @@ pub struct Deadline {
 impl Deadline {
     /// The deadline that lies `within` from now.
     pub fn within(within: Duration) -> Deadline {
-        let (monotonic, wall) = (Instant::now(), Timestamp::now());
+        let (monotonic, wall) = (Instant::now(), crate::adapters::clock::now());
         Deadline {
             monotonic: monotonic.checked_add(within).unwrap_or(monotonic),
             wall: wall.checked_add(within).unwrap_or(wall),
@@ -42,13 +42,8 @@ impl Deadline {
 
     /// The time left; zero when it has passed.
     pub fn left(&self) -> Duration {
-        let wall = crate::domain::since(Timestamp::now(), self.wall);
+        let wall = crate::domain::since(crate::adapters::clock::now(), self.wall);
         self.monotonic.saturating_duration_since(Instant::now()).min(wall)
-    }
-
-    /// It has passed.
-    pub fn passed(&self) -> bool {
-        self.left().is_zero()
     }
 }
 
@@ -69,10 +64,10 @@ mod tests {
 
     #[test]
     fn a_deadline_that_has_passed_stays_so() {
-        assert!(Deadline::within(Duration::ZERO).passed());
+        assert!(Deadline::within(Duration::ZERO).left().is_zero());
         let minute = Deadline::within(Duration::from_secs(60));
-        assert!(!minute.passed());
+        assert!(!minute.left().is_zero());
         let slept = Deadline { wall: Timestamp::UNIX_EPOCH, ..minute };
-        assert!(slept.passed(), "the monotonic clock stood still, the wall clock did not");
+        assert!(slept.left().is_zero(), "the monotonic clock stood still, the wall clock did not");
     }
 }

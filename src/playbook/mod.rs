@@ -8,6 +8,7 @@ pub mod figures;
 pub mod file;
 pub mod kinds;
 pub mod measure;
+pub mod proposal;
 pub mod propose;
 pub mod record;
 pub mod run;

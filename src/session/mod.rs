@@ -20,8 +20,8 @@ pub mod world;
 
 use crate::domain::Timestamp;
 
-/// The clock of the program: the only place that reads it for the picture and the journal.
+/// The clock of the program, for the picture and the journal: the one that looks are stamped by.
 #[must_use]
 pub fn clock() -> Timestamp {
-    Timestamp::now()
+    crate::adapters::clock::now()
 }

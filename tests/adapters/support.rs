@@ -52,7 +52,7 @@ pub async fn ask(pair: &Pair, side: Side, text: &str) -> String {
 /// Waits without a bound of its own: a hang is a failure that the test runner shows.
 pub async fn until(pair: &Pair, side: Side, text: &str) {
     while ask(pair, side, text).await != "true" {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(20)).await;
     }
 }
 

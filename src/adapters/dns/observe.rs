@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::resolve::round;
+use crate::adapters::clock;
 use crate::adapters::pace::back_off;
-use crate::domain::Timestamp;
 use crate::domain::dns::DnsSample;
 use crate::domain::endpoints::{DnsEndpoints, Intervals};
 use crate::domain::freshness::{ErrorKind, Source, SourceError};
@@ -19,7 +19,7 @@ pub async fn observe(endpoints: DnsEndpoints, intervals: Intervals, out: mpsc::S
     let rounds = async {
         let mut failures = 0;
         loop {
-            let (began, started) = (Timestamp::now(), Instant::now());
+            let (began, started) = (clock::now(), Instant::now());
             let (sample, kinds) = round(&endpoints).await;
             let facts = match verdict(&sample, &kinds) {
                 Ok(()) => {
@@ -32,7 +32,7 @@ pub async fn observe(endpoints: DnsEndpoints, intervals: Intervals, out: mpsc::S
                 }
             };
             for fact in facts {
-                let _ = out.send(Observation { source: Source::Dns, at: Timestamp::now(), fact }).await;
+                let _ = out.send(Observation { source: Source::Dns, at: clock::now(), fact }).await;
             }
             let rest = intervals.dns.saturating_sub(started.elapsed());
             sleep(if failures == 0 { rest } else { back_off(intervals.dns, failures) }).await;

@@ -8,7 +8,7 @@ use super::lock::{self, LockError, Taken};
 use super::probe;
 use super::rights::argo_path;
 use super::wire::{escape, number_at, text_at};
-use crate::domain::Timestamp;
+use crate::adapters::clock;
 use crate::domain::effect::{Outcome, Previous, Target};
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::region::Side;
@@ -108,7 +108,7 @@ impl Attempt<'_> {
         if let Err(reason) = self.actuator.verify_lock(limit + BEGIN_WITHIN).await {
             return Written::Ended(Outcome::NotSent { reason });
         }
-        let ask = Ask::with_body(method, path, media, body).within(limit).not_after(Timestamp::now() + BEGIN_WITHIN);
+        let ask = Ask::with_body(method, path, media, body).within(limit).not_after(clock::now() + BEGIN_WITHIN);
         match self.server.ask(ask).await {
             Ok(object) => Written::Took(object),
             Err(error) => self.after(error).await,

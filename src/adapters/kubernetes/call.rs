@@ -183,7 +183,7 @@ impl Server {
         };
         let request =
             request.body(body).map_err(|error| CallError::not_a_request(self, ask.path, &error.to_string()))?;
-        if ask.not_after.is_some_and(|moment| Timestamp::now() > moment) {
+        if ask.not_after.is_some_and(|moment| crate::adapters::clock::now() > moment) {
             return Err(CallError::too_late(self, ask.path));
         }
         let response = self.client.send(request).await.map_err(|error| CallError::transport(self, &error))?;

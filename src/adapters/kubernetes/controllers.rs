@@ -9,7 +9,6 @@ use super::failure::CallError;
 use super::leases::{self, LeaseClock};
 use super::nodes::condition;
 use super::wire::{Meta, Page, escape, list_at, number_at, text_at};
-use crate::domain::Timestamp;
 use crate::domain::kubernetes::{ControllerDeployment, ControllerPod, Controllers, LeaseRow, ObjectKey};
 use crate::domain::text::clean_to;
 use serde_json::Value;
@@ -70,7 +69,7 @@ pub async fn read_lease(server: &Server, key: &ObjectKey) -> Result<Option<Value
 /// What was got by [`read_lease`], as a row.
 pub fn lease_row(clock: &mut LeaseClock, key: &ObjectKey, lease: Option<Value>) -> Option<LeaseRow> {
     match lease {
-        Some(lease) => Some(clock.read(key, &lease, Timestamp::now())),
+        Some(lease) => Some(clock.read(key, &lease, crate::adapters::clock::now())),
         None => {
             clock.absent(key);
             None

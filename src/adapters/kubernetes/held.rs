@@ -54,7 +54,7 @@ struct State {
 
 impl State {
     fn left(&self) -> Duration {
-        let gone = since(self.renewed.0, Timestamp::now()).max(self.renewed.1.elapsed());
+        let gone = since(self.renewed.0, crate::adapters::clock::now()).max(self.renewed.1.elapsed());
         LEASE.saturating_sub(gone)
     }
 }
@@ -159,7 +159,7 @@ impl Inner {
 
     async fn renew(&self, state: &mut State) -> Result<(), LockError> {
         for _ in 0..3 {
-            let began = (Timestamp::now(), Instant::now());
+            let began = (crate::adapters::clock::now(), Instant::now());
             let body = owned(state.lease.clone(), &self.holder, &Taken::Ours);
             match put(&state.server, &self.key, &body).await {
                 Ok(lease) => {

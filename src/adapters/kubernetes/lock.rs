@@ -112,15 +112,15 @@ pub async fn take(
         let lease = read_lease(server, key).await.map_err(|error| call(error, false))?;
         let Some(lease) = lease else {
             clock.absent(key);
-            let began = (Timestamp::now(), Instant::now());
+            let began = (crate::adapters::clock::now(), Instant::now());
             match create(server, key, holder).await {
                 Ok(lease) => return Ok((Held::new(server, key, holder, lease, began, redial), Taken::Created)),
                 Err(error) if error.code == Some(409) => continue,
                 Err(error) => return Err(call(error, true)),
             }
         };
-        let row = clock.read(key, &lease, Timestamp::now());
-        let silent = since(row.seen_unchanged_since, Timestamp::now());
+        let row = clock.read(key, &lease, crate::adapters::clock::now());
+        let silent = since(row.seen_unchanged_since, crate::adapters::clock::now());
         let lease_time = Duration::from_secs(u64::from(row.duration_seconds));
         let how = match row.holder.as_deref() {
             None => Taken::Free,
@@ -139,7 +139,7 @@ pub async fn take(
                 continue;
             }
         };
-        let began = (Timestamp::now(), Instant::now());
+        let began = (crate::adapters::clock::now(), Instant::now());
         match put(server, key, &owned(lease, holder, &how)).await {
             Ok(lease) => return Ok((Held::new(server, key, holder, lease, began, redial), how)),
             // Somebody was faster, or changed something else about it: look again.

@@ -99,7 +99,7 @@ pub(super) struct Post {
 impl Post {
     /// Tells a fact of now.
     pub async fn tell(&self, fact: Fact) -> Result<(), Closed> {
-        self.tell_at(Timestamp::now(), fact).await
+        self.tell_at(crate::adapters::clock::now(), fact).await
     }
 
     /// Tells a fact that was true at `at`.
@@ -154,14 +154,15 @@ pub async fn observe(setup: Observe) {
 /// Tries until there is a client. Each failure is told, so that the console shows why it is blind.
 async fn dial(setup: &Observe, backoff: &mut Backoff) -> Result<(Dialer, Server), Closed> {
     loop {
-        let began = Timestamp::now();
+        let began = crate::adapters::clock::now();
         let opened = Dialer::open(&setup.endpoints, Access::ReadOnly, setup.intervals.timeout).await;
         let error = match opened.and_then(|dialer| dialer.dial().map(|server| (dialer, server))) {
             Ok(ready) => return Ok(ready),
             Err(error) => error,
         };
         let fact = Fact::Failed { began, error };
-        let observation = Observation { source: Source::Kubernetes(setup.side), at: Timestamp::now(), fact };
+        let observation =
+            Observation { source: Source::Kubernetes(setup.side), at: crate::adapters::clock::now(), fact };
         setup.out.send(observation).await.map_err(|_| Closed)?;
         tokio::select! {
             () = tokio::time::sleep(setup.intervals.probe + backoff.next()) => {}
@@ -214,14 +215,14 @@ async fn run(setup: &Observe, mut dialer: Dialer, server: Server) -> Result<(), 
                     Err(error) => {
                         // Not before the next refusal: an expiry that has passed must not be asked about at once again.
                         dialer.valid_until = None;
-                        post.tell(Fact::Failed { began: Timestamp::now(), error }).await?;
+                        post.tell(Fact::Failed { began: crate::adapters::clock::now(), error }).await?;
                     }
                 }
             }
         }
         match dialer.dial() {
             Ok(server) => drop(servers.send_replace(server)),
-            Err(error) => post.tell(Fact::Failed { began: Timestamp::now(), error }).await?,
+            Err(error) => post.tell(Fact::Failed { began: crate::adapters::clock::now(), error }).await?,
         }
     }
 }
@@ -258,7 +259,7 @@ where
         let error = SourceError::new(ErrorKind::Protocol, &text);
         let fact = match watched {
             Some(watched) => Fact::WatchFailed(watched, error),
-            None => Fact::Failed { began: Timestamp::now(), error },
+            None => Fact::Failed { began: crate::adapters::clock::now(), error },
         };
         if post.tell(fact).await.is_err() {
             return;
@@ -337,7 +338,7 @@ async fn follow_all<K: Kind>(post: Post, collections: Vec<Collection>, notes: Op
             () = post.out.closed() => return Closed,
             next = told.recv() => {
                 let Some((index, told)) = next else { return Closed };
-                for (at, fact) in merge.take(index, told, Timestamp::now()) {
+                for (at, fact) in merge.take(index, told, crate::adapters::clock::now()) {
                     if let (Some(notes), Some(note)) = (&notes, note_of(&fact)) {
                         // Nobody fetches details any more only when everything ends.
                         let _ = notes.send(note).await;

@@ -9,7 +9,7 @@ use super::observe::{Beat, Order, Post};
 use super::rights;
 use super::watch::Closed;
 use super::wire::{Page, escape, text_at};
-use crate::domain::Timestamp;
+use crate::adapters::clock;
 use crate::domain::freshness::ErrorKind;
 use crate::domain::kubernetes::{ClusterIdentity, ObjectKey};
 use crate::domain::observation::Fact;
@@ -38,7 +38,7 @@ pub async fn heartbeat(post: Post, beats: watch::Sender<Option<Beat>>) -> Closed
             () = post.out.closed() => return Closed,
         }
         let server = post.servers.borrow().clone();
-        let (began, asked) = (Timestamp::now(), Instant::now());
+        let (began, asked) = (clock::now(), Instant::now());
         let mut answer = ask(&server, paths.get(usable)).await;
         // Not permitted, or Argo is not installed there: the other question tells as much about the server.
         if matches!(&answer, Err(error) if matches!(error.code, Some(403 | 404))) {
@@ -47,7 +47,7 @@ pub async fn heartbeat(post: Post, beats: watch::Sender<Option<Beat>>) -> Closed
         }
         let told = match answer {
             Ok(version) => {
-                beats.send_replace(Some(Beat { version, asked, at: Timestamp::now() }));
+                beats.send_replace(Some(Beat { version, asked, at: clock::now() }));
                 post.tell(Fact::Answered { latency: asked.elapsed() }).await
             }
             Err(CallError { error, .. }) => {

@@ -14,7 +14,7 @@ use super::failure::CallError;
 use super::kind::{Collection, Item, Kind, Rows, Tagged, Told};
 use super::observe::Beat;
 use super::wire::Page;
-use crate::domain::Timestamp;
+use crate::adapters::clock;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -216,7 +216,7 @@ impl<K: Kind> Follow<K> {
                 },
                 () = tokio::time::sleep_until(times.confirm_at.unwrap_or(times.check_at)), if times.confirm_at.is_some() => {
                     times.confirm_at = None;
-                    self.tell(Told::Confirmed(Timestamp::now())).await?;
+                    self.tell(Told::Confirmed(clock::now())).await?;
                     continue;
                 }
                 // Connections were found dead. This one may be too: look soon after the next heartbeat.
@@ -277,7 +277,7 @@ impl<K: Kind> Follow<K> {
 
     /// Takes one event. Some: the watch is over.
     async fn event(&self, line: &[u8], cursor: &mut Cursor) -> Result<Option<Ended>, Closed> {
-        match cursor.take::<K>(line, Timestamp::now()) {
+        match cursor.take::<K>(line, clock::now()) {
             Event::Told(all) => {
                 for told in all {
                     self.tell(told).await?;

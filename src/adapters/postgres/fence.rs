@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::connect::Session;
 use super::standing::{ActSession, Failure, Latest, Standing};
 use super::statements;
-use crate::domain::Timestamp;
+use crate::adapters::clock;
 use crate::domain::database::DatabaseIdentity;
 use crate::domain::effect::{Outcome, Previous};
 use crate::domain::text::clean_to;
@@ -65,7 +65,7 @@ async fn fence_steps(session: &mut ActSession, meant: &DatabaseIdentity) -> Resu
         let some = some.collect::<Vec<_>>().join(", ");
         reply = format!("{reply}, {} stayed and may write on: {some}", stayed.count);
     }
-    let previous = after.lsn.map(|value| Previous::LogEnd { value, at: Timestamp::now() });
+    let previous = after.lsn.map(|value| Previous::LogEnd { value, at: clock::now() });
     Ok(Outcome::Done { reply, previous })
 }
 

@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 use super::connect::{no_answer, place_of};
 use super::operator::operator_rights;
 use super::read::{Look, Monitor, ReadError};
+use crate::adapters::clock;
 use crate::adapters::pace::back_off;
-use crate::domain::Timestamp;
 use crate::domain::database::ArchiveFacts;
 use crate::domain::endpoints::{DatabaseEndpoint, Intervals};
 use crate::domain::freshness::{Source, SourceError};
@@ -57,7 +57,7 @@ struct Out {
 impl Out {
     /// Waits while the queue is full: then the receiver is behind, and asking more often would not help it.
     async fn tell(&self, fact: Fact) {
-        let told = Observation { source: Source::Database(self.side), at: Timestamp::now(), fact };
+        let told = Observation { source: Source::Database(self.side), at: clock::now(), fact };
         // Without a receiver the loops are ended from outside.
         let _ = self.out.send(told).await;
     }
@@ -68,7 +68,7 @@ async fn look_loop(endpoint: &DatabaseEndpoint, intervals: Intervals, to: &Out) 
     let mut failures = 0;
     let mut warned = BTreeSet::new();
     loop {
-        let (began, started) = (Timestamp::now(), Instant::now());
+        let (began, started) = (clock::now(), Instant::now());
         let wait = match look_once(endpoint, &mut session, intervals.timeout).await {
             Ok(Look { sample, warnings }) => {
                 failures = 0;

@@ -9,8 +9,8 @@ use tokio::time::{sleep, timeout};
 
 use super::parse::parse;
 use super::scrape::Scraper;
+use crate::adapters::clock;
 use crate::adapters::pace::back_off;
-use crate::domain::Timestamp;
 use crate::domain::endpoints::{Intervals, MetricsEndpoint};
 use crate::domain::freshness::{ErrorKind, Source, SourceError};
 use crate::domain::observation::{Fact, Observation};
@@ -66,12 +66,12 @@ async fn scrape_loop(
     wanted: &mut watch::Receiver<Option<u32>>,
 ) {
     let tell = async |fact| {
-        let told = Observation { source: Source::Metrics(side), at: Timestamp::now(), fact };
+        let told = Observation { source: Source::Metrics(side), at: clock::now(), fact };
         let _ = out.send(told).await;
     };
     let mut failures = 0;
     loop {
-        let (began, started) = (Timestamp::now(), Instant::now());
+        let (began, started) = (clock::now(), Instant::now());
         let got = match from {
             From::Url(scraper) => scraper.fetch().await.map(Some),
             From::Pod(proxy) => by_proxy(proxy.as_ref(), intervals.timeout).await,
