@@ -2,6 +2,7 @@
 
 use super::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Where an object stands in its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,8 +20,8 @@ impl ObjectKey {
     }
 }
 
-impl std::fmt::Display for ObjectKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.namespace.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
     }
 }
@@ -45,6 +46,40 @@ pub struct NodeRow {
     pub cordoned: bool,
     /// Allocatable CPU in thousandths of a core.
     pub cpu_millis: u64,
+}
+
+/// How many nodes are what. Ready and cordoned are two matters: a cordoned node is Ready, runs what it runs, and takes
+/// nothing new.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NodeCounts {
+    /// All.
+    pub total: usize,
+    /// Condition Ready is True, cordoned or not: what `kubectl get nodes` calls Ready.
+    pub ready: usize,
+    /// Cordoned, ready or not.
+    pub cordoned: usize,
+    /// Ready and not cordoned: what new pods can be put on.
+    pub schedulable: usize,
+}
+
+impl NodeCounts {
+    /// Counts them.
+    pub fn of<'a>(nodes: impl IntoIterator<Item = &'a NodeRow>) -> NodeCounts {
+        nodes.into_iter().fold(NodeCounts::default(), |counts, node| NodeCounts {
+            total: counts.total + 1,
+            ready: counts.ready + usize::from(node.ready),
+            cordoned: counts.cordoned + usize::from(node.cordoned),
+            schedulable: counts.schedulable + usize::from(node.ready && !node.cordoned),
+        })
+    }
+}
+
+impl fmt::Display for NodeCounts {
+    /// `6 of 6 ready, 1 cordoned`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} ready", self.ready, self.total)?;
+        if self.cordoned > 0 { write!(f, ", {} cordoned", self.cordoned) } else { Ok(()) }
+    }
 }
 
 /// The Deployment of a workflow controller.
@@ -175,6 +210,16 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_cordoned_node_is_ready_and_takes_nothing_new() {
+        let node = |ready, cordoned| NodeRow { ready, cordoned, cpu_millis: 1000 };
+        let nodes = [node(true, false), node(true, true), node(false, true), node(false, false)];
+        let counts = NodeCounts::of(&nodes);
+        assert_eq!(counts, NodeCounts { total: 4, ready: 2, cordoned: 2, schedulable: 1 });
+        assert_eq!(counts.to_string(), "2 of 4 ready, 2 cordoned");
+        assert_eq!(NodeCounts::of(&nodes[..1]).to_string(), "1 of 1 ready");
     }
 
     fn pod(name: &str, ready: bool) -> ControllerPod {

@@ -188,9 +188,10 @@ pub fn nodes(q: &Question<'_>) -> Answer {
         let why = region.nodes.error.as_ref().map_or_else(|| q.silence(source), ToString::to_string);
         return Answer::unknown(format!("nodes of {}: {why}", region.name)).lift("nodes have to be readable");
     }
-    let all = region.nodes.rows().len();
-    let fit = region.nodes.rows().values().filter(|node| node.ready && !node.cordoned).count();
-    let text = format!("{fit} of {all} nodes of {} ready", region.name);
+    let counts = region.node_counts();
+    let (fit, all) = (counts.schedulable, counts.total);
+    let why = if fit < all { format!(": {counts}") } else { String::new() };
+    let text = format!("{fit} of {all} nodes of {} take new pods{why}", region.name);
     if fit == 0 {
         Answer::block(text).lift("nodes have to be ready and not cordoned")
     } else if fit < all {

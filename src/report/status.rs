@@ -100,9 +100,8 @@ fn nodes(fleet: &Fleet, region: &Region) -> String {
         return unknown(fleet, region, table.error.as_ref().map(ToString::to_string));
     }
     let fresh = region.table_freshness(table, fleet.now).usable();
-    let fit = table.rows().values().filter(|node| node.ready && !node.cordoned).count();
     let dated = table.as_of().map(|at| dated(at, table.remembered.is_some(), fresh, fleet.now)).unwrap_or_default();
-    format!("{fit} of {} ready{dated}", table.rows().len())
+    format!("{}{dated}", region.node_counts())
 }
 
 fn unknown(fleet: &Fleet, region: &Region, error: Option<String>) -> String {

@@ -78,6 +78,7 @@ fn region(fleet: &Fleet, region: &Region) -> Value {
     let counts = region.run_counts();
     // Notes are of unfinished runs alone: of the others nothing is known.
     let noted = region.runs.remembered.is_some();
+    let nodes = region.node_counts();
     let active = region.crons.rows().values().filter(|cron| !cron.suspended).count();
     json!({
         "role": region.role(now),
@@ -89,8 +90,7 @@ fn region(fleet: &Fleet, region: &Region) -> Value {
             "wanted": c.wanted(), "ready": c.ready(), "pods": c.pods.len(), "leader": c.leader(now).map(|pod| &pod.name),
         })),
         "nodes": if region.nodes.known() { json!({
-            "total": region.nodes.rows().len(),
-            "ready": region.nodes.rows().values().filter(|n| n.ready && !n.cordoned).count(),
+            "total": nodes.total, "ready": nodes.ready, "cordoned": nodes.cordoned, "schedulable": nodes.schedulable,
             "as_of": as_of(region.nodes.as_of(), region.nodes.remembered.is_some(), now),
         }) } else { Value::Null },
         "runs": if region.runs.known() { json!({

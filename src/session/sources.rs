@@ -58,7 +58,8 @@ impl Sources {
         });
     }
 
-    /// Archive counts are read at the pace of the probes: a canary's row is awaited.
+    /// Archive counts are read at the pace of the probes, since a canary's row is awaited, and silent watches are looked
+    /// into sooner, since a proof may wait for what they tell.
     pub fn hurry(&self, hurry: bool) {
         self.hurry.send_if_modified(|before| std::mem::replace(before, hurry) != hurry);
     }
@@ -89,9 +90,9 @@ fn region(
     let endpoints = setup.endpoints.regions.get(side).clone();
     let intervals = setup.endpoints.intervals;
     let (monitor, operator) = (endpoints.database.clone(), endpoints.operator.clone());
-    let (to, hurry) = (out.clone(), hurry.subscribe());
+    let (to, hurried) = (out.clone(), hurry.subscribe());
     keep(tasks, "database", move || {
-        postgres::observe(side, monitor.clone(), operator.clone(), intervals, to.clone(), hurry.clone())
+        postgres::observe(side, monitor.clone(), operator.clone(), intervals, to.clone(), hurried.clone())
     });
     let proxy: Arc<dyn prometheus::PodProxy> = Arc::new(PodMetrics::new(endpoints.clone(), intervals.timeout));
     let (to, metrics, replicas) = (out.clone(), endpoints.metrics.clone(), replicas.subscribe());
@@ -107,6 +108,7 @@ fn region(
         intervals,
         out: out.clone(),
         wanted: wanted.subscribe(),
+        hurry: hurry.subscribe(),
     };
     keep(tasks, "kubernetes", move || kubernetes::observe(observe.clone()));
 }

@@ -1,8 +1,8 @@
 //! Where a watch stands, and what an event of it means. Pure.
 
+use super::inventory::Inventory;
 use super::kind::{Item, Kind, Rows, Told};
 use super::wire::{Meta, Page, StatusBody, TableRow};
-use crate::domain::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,12 +11,15 @@ use serde_json::Value;
 pub struct Cursor {
     version: String,
     columns: Vec<String>,
+    inventory: Inventory,
 }
 
 /// What an event meant.
 pub enum Event<K, V> {
-    /// Changes, or a confirmation.
+    /// Changes.
     Told(Vec<Told<K, V>>),
+    /// Everything up to the cursor's version has been told.
+    Bookmark,
     /// The server ends the watch.
     Error(StatusBody),
     /// What came since is lost: only a new list is right.
@@ -51,10 +54,16 @@ struct Carrying<T> {
 }
 
 impl Cursor {
-    /// At the version of a list.
+    /// At the version of a list that held this.
     #[must_use]
-    pub fn at(version: String) -> Cursor {
-        Cursor { version, columns: Vec::new() }
+    pub fn at(version: String, inventory: Inventory) -> Cursor {
+        Cursor { version, columns: Vec::new(), inventory }
+    }
+
+    /// What the list and the watch have told so far.
+    #[must_use]
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
     }
 
     /// The newest version seen.
@@ -63,8 +72,8 @@ impl Cursor {
         &self.version
     }
 
-    /// Takes one event that came at `now`.
-    pub fn take<K: Kind>(&mut self, line: &[u8], now: Timestamp) -> Event<K::Key, K::Row> {
+    /// Takes one event.
+    pub fn take<K: Kind>(&mut self, line: &[u8]) -> Event<K::Key, K::Row> {
         let Ok(head) = serde_json::from_slice::<Head>(line) else { return unreadable() };
         match head.event.as_str() {
             "ERROR" => {
@@ -73,14 +82,15 @@ impl Cursor {
             }
             "BOOKMARK" => {
                 self.advance(&head.object.metadata.resource_version);
-                Event::Told(vec![Told::Confirmed(now)])
+                Event::Bookmark
             }
             "ADDED" | "MODIFIED" | "DELETED" => {
-                let read = if head.object.kind == "Table" { self.table::<K>(line) } else { plain::<K>(line) };
+                let gone = head.event == "DELETED";
+                let read =
+                    if head.object.kind == "Table" { self.table::<K>(line, gone) } else { self.plain::<K>(line, gone) };
                 let Some((version, rows)) = read else { return unreadable() };
                 self.advance(if version.is_empty() { &head.object.metadata.resource_version } else { &version });
-                let told =
-                    |(key, row)| if head.event == "DELETED" { Told::Deleted(key) } else { Told::Applied(key, row) };
+                let told = |(key, row)| if gone { Told::Deleted(key) } else { Told::Applied(key, row) };
                 Event::Told(rows.into_iter().map(told).collect())
             }
             // A kind of event that is not known yet. It carries nothing we could act on.
@@ -88,21 +98,40 @@ impl Cursor {
         }
     }
 
-    fn advance(&mut self, version: &str) {
+    /// A list of `version` held nothing but what was told already.
+    pub fn advance(&mut self, version: &str) {
         if !version.is_empty() {
             version.clone_into(&mut self.version);
         }
     }
 
-    fn table<K: Kind>(&mut self, line: &[u8]) -> Option<(String, Rows<K>)> {
+    fn note(&mut self, meta: &Meta, gone: bool) {
+        if gone {
+            self.inventory.remove(&meta.namespace, &meta.name);
+        } else {
+            self.inventory.insert(&meta.namespace, &meta.name, &meta.resource_version);
+        }
+    }
+
+    fn table<K: Kind>(&mut self, line: &[u8], gone: bool) -> Option<(String, Rows<K>)> {
         let page = serde_json::from_slice::<Carrying<Page>>(line).ok()?.object;
         if page.column_definitions.as_ref().is_some_and(|columns| !columns.is_empty()) {
             self.columns = columns_of(&page);
         }
         let rows = page.rows.unwrap_or_default();
+        for object in rows.iter().filter_map(|row| row.object.as_ref()) {
+            self.note(&object.metadata, gone);
+        }
         let version = rows.last().and_then(|row| row.object.as_ref()).map(|o| o.metadata.resource_version.clone());
         let read = rows.iter().filter_map(|row| read_row::<K>(&self.columns, row)).collect();
         Some((version.unwrap_or_default(), read))
+    }
+
+    fn plain<K: Kind>(&mut self, line: &[u8], gone: bool) -> Option<(String, Rows<K>)> {
+        let object = serde_json::from_slice::<Carrying<Value>>(line).ok()?.object;
+        let meta = Meta::of(&object)?;
+        self.note(&meta, gone);
+        Some((meta.resource_version, K::read(Item::Object(&object)).into_iter().collect()))
     }
 }
 
@@ -110,12 +139,6 @@ impl Cursor {
 fn unreadable<K, V>() -> Event<K, V> {
     tracing::warn!("an event of a watch cannot be read; listing again");
     Event::Relist
-}
-
-fn plain<K: Kind>(line: &[u8]) -> Option<(String, Rows<K>)> {
-    let object = serde_json::from_slice::<Carrying<Value>>(line).ok()?.object;
-    let meta = Meta::of(&object)?;
-    Some((meta.resource_version, K::read(Item::Object(&object)).into_iter().collect()))
 }
 
 /// Headings of a Table.

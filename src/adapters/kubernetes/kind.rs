@@ -95,6 +95,8 @@ pub enum Told<K, V> {
     Confirmed(Timestamp),
     /// Cannot be had.
     Refused(SourceError),
+    /// The watch is accepted and keeps back what changes. What was listed last is all that is known, until it delivers.
+    Stuck(SourceError),
 }
 
 /// Rows of a kind.
@@ -119,10 +121,10 @@ impl Collection {
         Collection { path: path.into(), selector: String::new() }
     }
 
-    /// Path of the page that begins at `next`.
+    /// Path of the page of `limit` objects that begins at `next`.
     #[must_use]
-    pub fn page(&self, next: &str) -> String {
-        let mut path = format!("{}?limit={PAGE}", self.path);
+    pub fn page(&self, limit: usize, next: &str) -> String {
+        let mut path = format!("{}?limit={limit}", self.path);
         if !self.selector.is_empty() {
             path = format!("{path}&{}", self.selector);
         }

@@ -7,6 +7,7 @@
 
 use super::kind::{Kind, Told};
 use crate::domain::Timestamp;
+use crate::domain::freshness::SourceError;
 use crate::domain::observation::{Change, Fact};
 use std::collections::BTreeSet;
 
@@ -21,6 +22,8 @@ struct Scope<K: Kind> {
     confirmed: Option<Timestamp>,
     /// It said that it cannot be had.
     refused: bool,
+    /// It keeps back what changes.
+    stuck: Option<SourceError>,
     /// Rows of the first list, until every watch has listed.
     waiting: Vec<(K::Key, K::Row)>,
     /// Keys told; kept only when there are several watches.
@@ -31,12 +34,29 @@ impl<K: Kind> Merge<K> {
     /// For `count` watches.
     #[must_use]
     pub fn new(count: usize) -> Merge<K> {
-        let scope = || Scope { confirmed: None, refused: false, waiting: Vec::new(), keys: BTreeSet::new() };
+        let scope =
+            || Scope { confirmed: None, refused: false, stuck: None, waiting: Vec::new(), keys: BTreeSet::new() };
         Merge { scopes: (0..count).map(|_| scope()).collect(), opened: false }
     }
 
-    /// Takes what watch `index` told at `now`; gives facts with their times.
+    /// Takes what watch `index` told at `now`; gives facts with their times. While one watch is stuck, whatever the others
+    /// say is followed by that: part of the table is not known to be right.
     pub fn take(&mut self, index: usize, told: Told<K::Key, K::Row>, now: Timestamp) -> Vec<(Timestamp, Fact)> {
+        if let Some(scope) = self.scopes.get_mut(index) {
+            match &told {
+                Told::Stuck(error) => scope.stuck = Some(error.clone()),
+                Told::Applied(..) | Told::Deleted(_) | Told::Confirmed(_) => scope.stuck = None,
+                Told::Listed(_) | Told::Refused(_) => {}
+            }
+        }
+        let mut facts = self.facts(index, told, now);
+        if let Some(error) = self.scopes.iter().find_map(|scope| scope.stuck.clone()) {
+            facts.push((now, Fact::WatchFailed(K::WATCHED, error)));
+        }
+        facts
+    }
+
+    fn facts(&mut self, index: usize, told: Told<K::Key, K::Row>, now: Timestamp) -> Vec<(Timestamp, Fact)> {
         let several = self.scopes.len() > 1;
         let Some(scope) = self.scopes.get_mut(index) else { return Vec::new() };
         let mut changes = Vec::new();
@@ -54,6 +74,7 @@ impl<K: Kind> Merge<K> {
                 }
                 return facts;
             }
+            Told::Stuck(_) => return Vec::new(),
             Told::Listed(rows) => {
                 scope.refused = false;
                 scope.confirmed = Some(now);
@@ -139,7 +160,7 @@ mod tests {
     use super::super::templates::Templates;
     use super::*;
     use crate::domain::cron::TemplateRow;
-    use crate::domain::freshness::{ErrorKind, SourceError};
+    use crate::domain::freshness::ErrorKind;
     use crate::domain::kubernetes::ObjectKey;
 
     fn at(second: i64) -> Timestamp {
@@ -201,6 +222,19 @@ mod tests {
         // A relist of one says what it no longer has; the rows of the other stay.
         assert_eq!(short(merge.take(0, listed(&["c"]), at(10))), ["9 delete a", "9 apply c"]);
         assert_eq!(short(merge.take(2, listed(&["y"]), at(11))), ["10 delete x", "10 apply y"]);
+    }
+
+    #[test]
+    fn a_stuck_watch_fails_the_whole_table_until_it_delivers_and_its_list_is_no_delivery() {
+        let stuck = || Told::Stuck(SourceError::new(ErrorKind::Protocol, "stuck watch"));
+        let mut merge = Merge::<Templates>::new(2);
+        assert!(merge.take(0, listed(&["a"]), at(1)).is_empty());
+        assert_eq!(short(merge.take(1, listed(&["x"]), at(1))), ["1 reset a,x"]);
+        assert_eq!(short(merge.take(0, listed(&["b"]), at(2))), ["1 delete a", "1 apply b"]);
+        assert_eq!(short(merge.take(0, stuck(), at(2))), ["2 failed"]);
+        assert_eq!(short(merge.take(1, Told::Confirmed(at(3)), at(3))), ["2 confirmed", "3 failed"]);
+        assert_eq!(short(merge.take(0, listed(&["b"]), at(4))), ["3 apply b", "4 failed"]);
+        assert_eq!(short(merge.take(0, Told::Deleted(row("b").0), at(5))), ["3 delete b"]);
     }
 
     #[test]

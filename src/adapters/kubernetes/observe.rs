@@ -2,6 +2,7 @@
 //! ones are dead and reads credentials again when they are refused, and stops it all when nobody listens any more.
 
 use super::backoff::Backoff;
+use super::beat::Beat;
 use super::call::Server;
 use super::client::Dialer;
 use super::crons::Crons;
@@ -15,7 +16,7 @@ use super::read_only::Access;
 use super::rights::{self, argo_path};
 use super::runs::Runs;
 use super::templates::Templates;
-use super::watch::{Closed, Follow, SILENCE};
+use super::watch::{Closed, Follow, PACE, Setup};
 use crate::domain::Timestamp;
 use crate::domain::endpoints::{Intervals, RegionEndpoints};
 use crate::domain::freshness::{ErrorKind, Source, SourceError};
@@ -31,17 +32,6 @@ use tokio::time::Instant;
 
 /// Facts of one watch on their way to the merger. Small: a relist is one of them, and a full one makes the server wait.
 const TOLD_MAX: usize = 64;
-
-/// An answered heartbeat.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beat {
-    /// The store's version then; None if it is not a number.
-    pub version: Option<u64>,
-    /// When it was asked.
-    pub asked: Instant,
-    /// When the answer came.
-    pub at: Timestamp,
-}
 
 /// What a part asks of the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +70,8 @@ pub struct Observe {
     pub out: mpsc::Sender<Observation>,
     /// What the operator looks at.
     pub wanted: watch::Receiver<Wanted>,
+    /// A run is driven: silent watches are looked into sooner, since a proof waits for them.
+    pub hurry: watch::Receiver<bool>,
 }
 
 /// What every part needs.
@@ -93,6 +85,7 @@ pub(super) struct Post {
     pub out: mpsc::Sender<Observation>,
     pub servers: watch::Receiver<Server>,
     pub beats: watch::Receiver<Option<Beat>>,
+    pub hurry: watch::Receiver<bool>,
     orders: mpsc::Sender<Order>,
 }
 
@@ -186,6 +179,7 @@ async fn run(setup: &Observe, mut dialer: Dialer, server: Server) -> Result<(), 
         out: setup.out.clone(),
         servers: servers_seen,
         beats: beats_seen,
+        hurry: setup.hurry.clone(),
         orders,
     };
     // Dropping the set ends every part.
@@ -327,8 +321,9 @@ async fn follow_all<K: Kind>(post: Post, collections: Vec<Collection>, notes: Op
     let mut merge = Merge::<K>::new(collections.len());
     let mut loops = JoinSet::new();
     for (index, collection) in collections.into_iter().enumerate() {
-        let (servers, beats, out) = (post.servers.clone(), post.beats.clone(), out.clone());
-        loops.spawn(Follow::<K> { collection, index, servers, beats, out, silence: SILENCE, went_back: false }.run());
+        let (servers, beats, hurry) = (post.servers.clone(), post.beats.clone(), post.hurry.clone());
+        let setup = Setup { collection, index, servers, beats, hurry, out: out.clone(), pace: PACE };
+        loops.spawn(Follow::<K>::new(setup).run());
     }
     drop(out);
     loop {

@@ -37,6 +37,7 @@ impl Seen {
             intervals,
             out,
             wanted: wanted_seen,
+            hurry: watch::Sender::new(false).subscribe(),
         }));
         Seen { facts, wanted, task }
     }

@@ -6,7 +6,7 @@ use super::kind::{Collection, Form, Item, Kind, Told};
 use super::observe::{Post, Wanted};
 use super::rights::argo_path;
 use super::runs;
-use super::watch::{Closed, Follow, SILENCE};
+use super::watch::{Closed, Follow, PACE, Setup};
 use super::wire::{Meta, escape, text_at, time_at};
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::{Change, Fact, Watched};
@@ -86,17 +86,18 @@ async fn follow_one(post: &Post, key: ObjectKey) -> Closed {
         path: argo_path(Some(&key.namespace), "workflows"),
         selector: format!("fieldSelector={}", escape(&format!("metadata.name={}", key.name))),
     };
-    let (servers, beats) = (post.servers.clone(), post.beats.clone());
+    let (servers, beats, hurry) = (post.servers.clone(), post.beats.clone(), post.hurry.clone());
     let mut watch = JoinSet::new();
-    watch
-        .spawn(Follow::<Whole> { collection, index: 0, servers, beats, out, silence: SILENCE, went_back: false }.run());
+    let setup = Setup { collection, index: 0, servers, beats, hurry, out, pace: PACE };
+    watch.spawn(Follow::<Whole>::new(setup).run());
     while let Some((_, told)) = told.recv().await {
         let run = match told {
             Told::Listed(rows) => rows.into_iter().next().map(|(_, object)| object),
             Told::Applied(_, object) => Some(object),
             Told::Deleted(_) => None,
             Told::Confirmed(_) => continue,
-            Told::Refused(error) => {
+            // Where its own watch is stuck, that of all runs is: the list of runs says so.
+            Told::Refused(error) | Told::Stuck(error) => {
                 tracing::debug!(%error, "the opened run cannot be watched");
                 continue;
             }

@@ -1,11 +1,12 @@
 //! The heartbeat, and what follows from an answer: who the cluster is, what we may do there, its controllers and the
 //! environment's lock. Nothing but the heartbeat is asked while it is not answered.
 
+use super::beat::Beat;
 use super::call::Server;
 use super::controllers;
 use super::failure::CallError;
 use super::leases::{self, LeaseClock};
-use super::observe::{Beat, Order, Post};
+use super::observe::{Order, Post};
 use super::rights;
 use super::watch::Closed;
 use super::wire::{Page, escape, text_at};
@@ -47,7 +48,8 @@ pub async fn heartbeat(post: Post, beats: watch::Sender<Option<Beat>>) -> Closed
         }
         let told = match answer {
             Ok(version) => {
-                beats.send_replace(Some(Beat { version, asked, at: clock::now() }));
+                let beat = Beat::new(beats.borrow().as_ref(), version, asked, began);
+                beats.send_replace(Some(beat));
                 post.tell(Fact::Answered { latency: asked.elapsed() }).await
             }
             Err(CallError { error, .. }) => {

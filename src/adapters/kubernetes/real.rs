@@ -44,6 +44,7 @@ impl Seen {
             intervals: Intervals::default(),
             out,
             wanted: wanted_seen,
+            hurry: watch::Sender::new(false).subscribe(),
         }));
         Seen { facts, _wanted: wanted }
     }

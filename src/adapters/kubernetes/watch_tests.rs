@@ -1,11 +1,12 @@
 //! The list-and-watch loop against a server that says what a test wants.
 
+use super::beat::Beat;
 use super::crons::Crons;
 use super::kind::{Collection, Kind, Tagged, Told};
 use super::mock::{Mock, Reply, Request, Then};
-use super::observe::Beat;
 use super::runs::Runs;
-use super::watch::Follow;
+use super::silence::Pace;
+use super::watch::{Follow, Setup};
 use crate::domain::Timestamp;
 use crate::domain::freshness::ErrorKind;
 use crate::domain::workflow::{Archiving, Phase};
@@ -17,28 +18,35 @@ use tokio::time::Instant;
 struct Loop<K: Kind> {
     told: mpsc::Receiver<Tagged<K>>,
     beats: watch::Sender<Option<Beat>>,
+    hurry: watch::Sender<bool>,
     _servers: watch::Sender<super::call::Server>,
 }
 
 impl<K: Kind> Loop<K> {
-    fn start(mock: &Mock, silence: Duration) -> Loop<K> {
+    fn start(mock: &Mock, pace: Pace) -> Loop<K> {
         let (servers, servers_seen) = watch::channel(mock.dialer.dial().unwrap());
         let (beats, beats_seen) = watch::channel(None);
+        let (hurry, hurry_seen) = watch::channel(false);
         let (out, told) = mpsc::channel(16);
-        let collection = Collection::all("/apis/argoproj.io/v1alpha1/things");
-        tokio::spawn(
-            Follow::<K> {
-                collection,
-                index: 0,
-                servers: servers_seen,
-                beats: beats_seen,
-                out,
-                silence,
-                went_back: false,
-            }
-            .run(),
-        );
-        Loop { told, beats, _servers: servers }
+        let setup = Setup::<K> {
+            collection: Collection::all("/apis/argoproj.io/v1alpha1/things"),
+            index: 0,
+            servers: servers_seen,
+            beats: beats_seen,
+            hurry: hurry_seen,
+            out,
+            pace,
+        };
+        tokio::spawn(Follow::new(setup).run());
+        Loop { told, beats, hurry, _servers: servers }
+    }
+
+    /// The heartbeat is answered, and the store is at `version`.
+    fn beat(&self, version: u64) -> Timestamp {
+        let at = Timestamp::now();
+        let before = self.beats.borrow().clone();
+        self.beats.send_replace(Some(Beat::new(before.as_ref(), Some(version), Instant::now(), at)));
+        at
     }
 
     async fn next(&mut self) -> Told<K::Key, K::Row> {
@@ -59,6 +67,7 @@ impl<K: Kind> Loop<K> {
             Told::Deleted(key) => format!("deleted {}", key.name),
             Told::Confirmed(_) => "confirmed".to_owned(),
             Told::Refused(error) => format!("refused {:?}", error.kind),
+            Told::Stuck(error) => error.text.split(':').next().unwrap_or_default().to_owned(),
         }
     }
 
@@ -72,7 +81,16 @@ impl<K: Kind> Loop<K> {
     }
 }
 
-const QUIET: Duration = Duration::from_secs(600);
+/// Silence is not looked into.
+const QUIET: Pace = Pace {
+    silence: Duration::from_secs(600),
+    hurried: Duration::from_millis(20),
+    patience: Duration::from_millis(200),
+    overdue: Duration::from_secs(900),
+};
+
+/// Silence is looked into at once.
+const QUICK: Pace = Pace { silence: Duration::from_millis(20), ..QUIET };
 
 fn meta(name: &str, version: u64) -> Value {
     json!({"name": name, "namespace": "ml", "uid": format!("uid-{name}"), "resourceVersion": version.to_string(),
@@ -228,7 +246,7 @@ async fn a_version_that_the_server_forgot_is_listed_anew() {
     })
     .await;
     let mut following = Loop::<Crons>::start(&mock, QUIET);
-    following.words(&["listed a,b", "listed b", "listed b", "listed b", "listed b", "confirmed"]).await;
+    following.words(&["listed a,b", "listed b", "listed b", "listed b", "listed b"]).await;
 }
 
 #[tokio::test]
@@ -247,7 +265,7 @@ async fn a_page_token_that_expired_begins_the_list_again() {
         }
     })
     .await;
-    Loop::<Runs>::start(&mock, QUIET).words(&["listed b,c", "confirmed"]).await;
+    Loop::<Runs>::start(&mock, QUIET).words(&["listed b,c"]).await;
 }
 
 #[tokio::test]
@@ -274,35 +292,186 @@ async fn refusals_are_told_and_sickness_is_not() {
     }
 }
 
+/// How a silent watch is looked into.
+fn survey(request: &Request) -> bool {
+    !watching(request) && request.headers.contains("as=partialobjectmetadatalist")
+}
+
 #[tokio::test]
-async fn a_stuck_watch_is_replaced_from_the_same_version_and_a_quiet_one_is_confirmed_by_the_heartbeat() {
+async fn what_one_watch_keeps_back_the_next_one_brings() {
     let mut watches = 0;
     let mock = Mock::start(move |request| {
         if !watching(request) {
-            return list(7, &["a"]);
+            return list(9, if survey(request) { &["a", "b"] } else { &["a"] });
         }
         watches += 1;
         match watches {
-            // Stuck: accepted, and never says anything.
             1 => Reply::Lines(Vec::new(), Then::Hang),
             _ => Reply::Lines(vec![plain_event("ADDED", "b", 9)], Then::Hang),
         }
     })
     .await;
-    let mut following = Loop::<Crons>::start(&mock, Duration::from_millis(60));
+    let mut following = Loop::<Crons>::start(&mock, QUICK);
     following.words(&["listed a"]).await;
-    let beat = |version| Some(Beat { version: Some(version), asked: Instant::now(), at: Timestamp::now() });
     // Nothing newer anywhere: confirmed without a request.
-    following.beats.send_replace(beat(7));
+    following.beat(9);
     following.words(&["confirmed"]).await;
-    assert_eq!(mock.count("GET", "watch=1"), 1);
-    // Something newer: the new watch brings what the stuck one kept back.
-    following.beats.send_replace(beat(9));
+    assert_eq!((mock.count("GET", "watch=1"), mock.count("GET", "limit=")), (1, 1));
+    following.beat(11);
     following.words(&["applied b"]).await;
     let last = mock.requests().pop().unwrap();
-    assert!(last.path.ends_with("resourceVersion=7"), "{}", last.path);
-    assert_eq!(mock.count("GET", "limit="), 1, "listed once");
+    assert!(last.path.ends_with("resourceVersion=9"), "{}", last.path);
     // The store went back in time: everything is listed again.
-    following.beats.send_replace(beat(3));
+    following.beat(3);
     following.words(&["listed a"]).await;
+}
+
+#[tokio::test]
+async fn a_watch_that_stays_silent_about_what_the_list_shows_is_stuck_until_one_delivers() {
+    // Every watch is accepted and silent while things change, until the last change.
+    let (stage, seen) = watch::channel(0);
+    let mut delivering = false;
+    let mock = Mock::start(move |request| {
+        let stage: u64 = *seen.borrow();
+        if watching(request) {
+            delivering = delivering || stage == 3;
+            let events = if delivering { vec![plain_event("ADDED", "d", 1)] } else { Vec::new() };
+            return Reply::Lines(events, Then::Hang);
+        }
+        list(9 + stage, ["a", "b", "c", "d"].get(..=usize::try_from(stage).unwrap()).unwrap())
+    })
+    .await;
+    let mut following = Loop::<Crons>::start(&mock, QUICK);
+    following.words(&["listed a"]).await;
+    for (now, listed) in [(1, "listed a,b"), (2, "listed a,b,c")] {
+        stage.send_replace(now);
+        following.beat(20 + now);
+        following.words(&[listed, "stuck watch"]).await;
+        // That nothing has changed since frees it not.
+        let surveys = mock.requests().iter().filter(|request| survey(request)).count();
+        while mock.requests().iter().filter(|request| survey(request)).count() == surveys {
+            following.beat(30 + now);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(following.told.try_recv().is_err());
+    }
+    stage.send_replace(3);
+    following.beat(40);
+    following.words(&["applied d"]).await;
+    following.beat(41);
+    following.words(&["confirmed"]).await;
+}
+
+#[tokio::test]
+async fn a_quiet_collection_in_a_busy_cluster_stays_confirmed_by_one_small_request_each_time() {
+    let mut store = 9;
+    let mock = Mock::start(move |request| {
+        if watching(request) {
+            return Reply::Lines(Vec::new(), Then::Hang);
+        }
+        store += 10;
+        list(store, &["a", "b"])
+    })
+    .await;
+    let mut following = Loop::<Crons>::start(&mock, QUICK);
+    following.words(&["listed a,b"]).await;
+    for times in 1..=5 {
+        let at = following.beat(1000 + times);
+        let Told::Confirmed(proven) = following.next().await else { panic!("not confirmed") };
+        assert!(proven >= at, "as of the look, which came after the heartbeat");
+        let surveys = mock.requests().iter().filter(|request| survey(request)).count();
+        assert_eq!((surveys as u64, mock.count("GET", "watch=1")), (times, 1));
+    }
+    assert_eq!(mock.requests().iter().filter(|r| !watching(r) && !survey(r)).count(), 1, "listed once");
+}
+
+#[tokio::test]
+async fn that_a_watch_is_accepted_confirms_nothing() {
+    let mock = Mock::start(move |request| match watching(request) {
+        true => Reply::Lines(Vec::new(), Then::End),
+        false => list(9, &["a"]),
+    })
+    .await;
+    let mut following = Loop::<Crons>::start(&mock, QUICK);
+    following.words(&["listed a"]).await;
+    while mock.count("GET", "watch=1") < 4 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(following.told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_bookmark_confirms_as_far_as_its_version_reaches() {
+    let mock = Mock::start(move |request| match watching(request) {
+        true => Reply::Lines(vec![plain_event("BOOKMARK", "", 20), plain_event("BOOKMARK", "", 30)], Then::End),
+        false => list(9, &["a"]),
+    })
+    .await;
+    let mut following = Loop::<Crons>::start(&mock, QUIET);
+    let (_, at) = (following.beat(15), following.beat(25));
+    following.words(&["listed a"]).await;
+    let Told::Confirmed(older) = following.next().await else { panic!("not confirmed") };
+    let Told::Confirmed(newer) = following.next().await else { panic!("not confirmed") };
+    assert!(older < newer && newer == at, "{older} {newer} {at}");
+}
+
+#[tokio::test]
+async fn of_a_large_collection_the_count_is_asked_for_and_the_whole_only_when_bookmarks_stay_away() {
+    let names: Vec<String> = (0..501).map(|n| format!("run-{n}")).collect();
+    let (gone, seen) = watch::channel(0);
+    let mock = Mock::start(move |request| {
+        if watching(request) {
+            return Reply::Lines(Vec::new(), Then::Hang);
+        }
+        let there: Vec<Value> =
+            names.iter().skip(*seen.borrow()).map(|name| json!({"metadata": meta(name, 1)})).collect();
+        let (first, rest) = there.split_at(1);
+        let page = |items: &[Value], next: &str| {
+            let meta = json!({"resourceVersion": "9", "continue": next, "remainingItemCount": there.len() - 1});
+            Reply::Json(200, json!({"kind": "ThingList", "metadata": meta, "items": items}))
+        };
+        match (
+            request.path.contains("limit=1&") || request.path.ends_with("limit=1"),
+            request.path.contains("continue="),
+        ) {
+            (true, _) => page(first, "next"),
+            (false, false) => page(first, "next"),
+            (false, true) => page(rest, ""),
+        }
+    })
+    .await;
+    let counts = || mock.requests().iter().filter(|request| request.path.ends_with("limit=1")).count();
+    let mut following = Loop::<Crons>::start(&mock, Pace { overdue: Duration::from_secs(900), ..QUICK });
+    assert!(following.word().await.starts_with("listed run-0,"));
+    while counts() < 3 {
+        following.beat(20);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(following.told.try_recv().is_err(), "the count proves nothing");
+    gone.send_replace(1);
+    following.beat(21);
+    assert!(following.word().await.starts_with("listed run-1,"));
+    assert_eq!(following.word().await, "stuck watch");
+    // The bookmark is overdue.
+    let mut following = Loop::<Crons>::start(&mock, Pace { overdue: Duration::ZERO, ..QUICK });
+    assert!(following.word().await.starts_with("listed run-1,"));
+    following.beat(22);
+    assert_eq!(following.word().await, "confirmed");
+}
+
+#[tokio::test]
+async fn while_a_run_is_driven_silence_is_looked_into_sooner() {
+    let mock = Mock::start(|request| match watching(request) {
+        true => Reply::Lines(Vec::new(), Then::Hang),
+        false => list(9, &["a"]),
+    })
+    .await;
+    let mut following = Loop::<Crons>::start(&mock, QUIET);
+    following.words(&["listed a"]).await;
+    following.beat(20);
+    assert_eq!(mock.requests().iter().filter(|request| survey(request)).count(), 0);
+    following.hurry.send_replace(true);
+    following.words(&["confirmed"]).await;
+    following.beat(21);
+    following.words(&["confirmed"]).await;
 }

@@ -88,6 +88,9 @@ pub struct ListMeta {
     /// Where the next page begins.
     #[serde(rename = "continue", deserialize_with = "lenient")]
     pub next: String,
+    /// How many objects come after this page. Told where nothing is selected.
+    #[serde(deserialize_with = "lenient")]
+    pub remaining_item_count: Option<usize>,
 }
 
 /// A column of a Table.

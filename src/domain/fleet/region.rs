@@ -6,7 +6,7 @@ use crate::domain::cron::{CronRow, TemplateRow};
 use crate::domain::database::{ArchiveFacts, DatabaseSample, OperatorRights};
 use crate::domain::endpoints::Intervals;
 use crate::domain::freshness::{Freshness, Known, Limits, Source, SourceError, SourceHealth};
-use crate::domain::kubernetes::{ClusterIdentity, Controllers, LeaseRow, NodeRow, ObjectKey, Right};
+use crate::domain::kubernetes::{ClusterIdentity, Controllers, LeaseRow, NodeCounts, NodeRow, ObjectKey, Right};
 use crate::domain::metrics::{MetricsSample, Series};
 use crate::domain::region::{Role, Side};
 use crate::domain::units::Lsn;
@@ -272,6 +272,12 @@ impl Region {
             }
         }
         counts
+    }
+
+    /// Nodes by what they are.
+    #[must_use]
+    pub fn node_counts(&self) -> NodeCounts {
+        NodeCounts::of(self.nodes.rows().values())
     }
 
     /// Bytes of log written per second: over the newest samples that follow each other without a gap, or over the last

@@ -27,8 +27,9 @@ impl<K: Ord, V> Default for Table<K, V> {
     }
 }
 
-/// A watch opens or is confirmed every half minute when it is quiet; one lost confirmation makes it late.
-const LIMITS: Limits = Limits { late: Duration::from_secs(50), stale: Duration::from_secs(90) };
+/// A quiet watch is proven complete about twice a minute, by a look at its list and by the server's bookmark, and a large
+/// one by the bookmark alone: one of those that stays away makes it late.
+const LIMITS: Limits = Limits { late: Duration::from_secs(70), stale: Duration::from_secs(90) };
 
 impl<K: Ord + Clone, V: Clone> Table<K, V> {
     /// The rows.
@@ -54,7 +55,8 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         self.confirmed.or(self.remembered)
     }
 
-    /// The verdict on the rows, given the verdict on their server: rows are never fresher than their server.
+    /// The verdict on the rows, given the verdict on their server: rows are never fresher than their server, and while their
+    /// watch fails or is stuck they may change unseen, however young the last list is.
     #[must_use]
     pub fn freshness(&self, server: Freshness, now: Timestamp) -> Freshness {
         let Some(at) = self.confirmed else {
@@ -64,6 +66,9 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
             };
         };
         let age = since(at, now);
+        if self.error.is_some() {
+            return Freshness::Stale(age);
+        }
         match server {
             Freshness::Live(_) | Freshness::Late(_) if age < LIMITS.late => server,
             Freshness::Live(_) | Freshness::Late(_) if age < LIMITS.stale => Freshness::Late(age),
@@ -115,5 +120,28 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
             self.version += 1;
             change(row);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::freshness::ErrorKind;
+
+    #[test]
+    fn rows_age_without_proof_and_are_stale_at_once_while_their_watch_fails() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let live = Freshness::Live(Duration::ZERO);
+        let mut table: Table<u8, u8> = Table::default();
+        assert_eq!(table.freshness(live, at(100)), Freshness::Blind);
+        table.apply(Change::Reset(vec![(1, 1)]), at(100));
+        for (now, word) in [(100, "LIVE"), (169, "LIVE"), (170, "LATE"), (189, "LATE"), (190, "STALE")] {
+            assert_eq!(table.freshness(live, at(now)).word(), word, "at {now}");
+        }
+        table.error = Some(SourceError::new(ErrorKind::Protocol, "stuck watch"));
+        assert_eq!(table.freshness(live, at(101)), Freshness::Stale(Duration::from_secs(1)));
+        table.confirm(at(102));
+        assert_eq!(table.freshness(live, at(102)), live);
+        assert_eq!(table.freshness(Freshness::Blind, at(102)), Freshness::Stale(Duration::ZERO));
     }
 }

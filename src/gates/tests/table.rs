@@ -3,7 +3,8 @@
 use super::*;
 use crate::domain::fixtures::*;
 use crate::domain::freshness::{ErrorKind, SourceError};
-use crate::domain::observation::{Fact, Watched};
+use crate::domain::kubernetes::NodeRow;
+use crate::domain::observation::{Change, Fact, Watched};
 use crate::domain::region::PerSide;
 use crate::domain::units::{Bytes, Lsn};
 use crate::domain::workflow::Archiving;
@@ -155,6 +156,19 @@ fn standby() -> Vec<Case> {
         case("standby-nodes", || day(|s| s.at(B).nodes.values_mut().for_each(|r| *r = false)), Block, "0 of 3"),
         case("standby-nodes", || day(|s| s.at(B).nodes.clear()), Block, "0 of 0"),
         case("standby-nodes", || dark(Source::Kubernetes(B)), Unknown, "has not answered"),
+        case(
+            "standby-nodes",
+            || {
+                now(|s| {
+                    let mut nodes = s.fleet.regions.b.nodes.rows().clone().into_iter();
+                    let (name, node) = nodes.next().unwrap();
+                    let cordoned = NodeRow { cordoned: true, ..node };
+                    s.tell(Source::Kubernetes(B), Fact::Nodes(Change::Apply(name, cordoned)));
+                })
+            },
+            Warn,
+            "2 of 3 nodes of us-east1 take new pods: 3 of 3 ready, 1 cordoned",
+        ),
         case(
             "standby-nodes",
             || {

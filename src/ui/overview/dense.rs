@@ -61,10 +61,11 @@ fn api(state: &State, region: &Region) -> Row {
     match (region.api.freshness(state.fleet.now), &region.api.error) {
         (Freshness::Live(_) | Freshness::Late(_), _) => {
             let row = Row::new().say(region.api.latency.map(fine).unwrap_or_default()).dim("  ");
-            let all = region.nodes.rows().len();
-            let fit = region.nodes.rows().values().filter(|node| node.ready && !node.cordoned).count();
+            let counts = region.node_counts();
+            let tone = if counts.schedulable < counts.total { Tone::Warn } else { Tone::Plain };
+            let text = format!("{}/{}{}", counts.ready, counts.total, super::region::cordoned(counts));
             match region.nodes.known() {
-                true => row.dim("nodes ").add(format!("{fit}/{all}"), if fit < all { Tone::Warn } else { Tone::Plain }),
+                true => row.dim("nodes ").add(text, tone),
                 false => row.add("nodes not known", Tone::Unknown),
             }
         }

@@ -5,7 +5,7 @@ use crate::console::row::{Piece, Row, Sign, Tone};
 use crate::console::state::State;
 use crate::domain::fleet::region::Region;
 use crate::domain::freshness::{Freshness, Known};
-use crate::domain::kubernetes::Controllers;
+use crate::domain::kubernetes::{Controllers, NodeCounts};
 use crate::domain::region::Side;
 use crate::domain::units::{age, count, fine};
 
@@ -62,17 +62,21 @@ fn nodes(state: &State, region: &Region) -> Row {
         let why = region.nodes.error.as_ref().map_or("nodes not known", |_| "nodes not readable");
         return Row::of(why, Tone::Unknown);
     }
-    let all = region.nodes.rows().len();
-    let fit = region.nodes.rows().values().filter(|node| node.ready && !node.cordoned).count();
+    let counts = region.node_counts();
     let usable = region.table_freshness(&region.nodes, state.fleet.now).usable();
     let tone = if !usable {
         Tone::Old
-    } else if fit < all {
+    } else if counts.schedulable < counts.total {
         Tone::Warn
     } else {
         Tone::Plain
     };
-    Row::new().dim("nodes ").add(format!("{fit}/{all} ready"), tone)
+    Row::new().dim("nodes ").add(format!("{}/{} ready{}", counts.ready, counts.total, cordoned(counts)), tone)
+}
+
+/// `, 1 cordoned`, or nothing.
+pub(super) fn cordoned(counts: NodeCounts) -> String {
+    if counts.cordoned > 0 { format!(", {} cordoned", counts.cordoned) } else { String::new() }
 }
 
 /// Of when the lines below are.
