@@ -256,8 +256,8 @@ fn verdict(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
     line(out, "takes", &format!("about {} of {target}{caches}", clock(readiness.takes)));
     if let Some(loss) = &readiness.loss {
         let rows = readiness.loss_rows.map(|rows| format!(", {} archive rows at the last counts", count(rows)));
-        let verb = if loss.exact { "" } else { "may be " };
-        line(out, "loses", &format!("{verb}{}{}", loss.words(), rows.unwrap_or_default()));
+        let verb = if loss.exact { "loses" } else { "may lose" };
+        line(out, verb, &format!("{}{}", loss.words(), rows.unwrap_or_default()));
     }
     let from = fleet.name(direction.from);
     let in_flight = readiness.in_flight.map_or(format!("runs of {from} were never seen"), |n| format!("{n} in {from}"));

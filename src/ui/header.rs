@@ -6,14 +6,13 @@ use super::look::Look;
 use super::theme::Role;
 use crate::console::guide::Turn;
 use crate::console::layout::Form;
+use crate::console::pages::words::run_clock;
 use crate::console::row::{Row, Sign, Tone, cut, width};
 use crate::console::state::{Access, State};
 use crate::console::view::View;
 use crate::domain::fleet::happening::Weight;
 use crate::domain::freshness::{Freshness, Source};
 use crate::domain::region::Side;
-use crate::domain::since;
-use crate::domain::units::{age, clock};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -193,8 +192,7 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     let Some(followed) = &state.run else { return };
     let run = &followed.run;
     buf.set_style(area, look.role(if followed.trouble.is_some() { Role::Bad } else { Role::Banner }));
-    let spent = clock(since(run.t0(), state.fleet.now));
-    let target = age(state.fleet.policy.rto_target);
+    let spent = run_clock(state, run);
     let place = match state.open_step() {
         Some((at, step, _)) => format!("step {} of {} {}", at + 1, run.steps.len(), step.id),
         None => "all steps behind".to_owned(),
@@ -211,7 +209,7 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     };
     let trouble = followed.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let text = format!(
-        " {} {} {}  {spent} of {target}  {place}  {whose}{trouble}",
+        " {} {} {}  {spent}  {place}  {whose}{trouble}",
         look.mark(glyphs::HERE),
         run.declared.playbook.name,
         run.declared.run

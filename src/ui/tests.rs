@@ -127,6 +127,17 @@ fn the_end_of_a_run() {
 }
 
 #[test]
+fn the_end_of_a_fence() {
+    for size in [SMALL, WIDE] {
+        let text = screen(&fence_run(size), GlyphSet::Unicode);
+        for wrong in ["service", "lost", "caches", "of 15m", "us-central1 →"] {
+            assert!(!text.contains(wrong), "{wrong}: {text}");
+        }
+        insta::assert_snapshot!(format!("end-fence@{}", name(size)), text);
+    }
+}
+
+#[test]
 fn every_view() {
     for (keys, what) in [
         ("w", "workflows"),

@@ -127,13 +127,7 @@ pub async fn walk(picture: &Picture, mut driving: Driving, consents: &Consents) 
         ));
     }
     let mut shown = driving.run.clone();
-    say(&format!(
-        "run {}: {} {} → {}",
-        shown.declared.run,
-        shown.declared.playbook.name,
-        shown.from_name(),
-        shown.to_name()
-    ));
+    say(&format!("run {}: {} {}", shown.declared.run, shown.declared.playbook.name, report::way(&shown)));
     let mut signals = Signals::but_hang_up()?;
     let missing = signals.or(follow(&mut driving, &mut shown, consents)).await;
     let missing = missing.unwrap_or_else(|| Some("it was interrupted".to_owned()));

@@ -271,9 +271,10 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
     };
     rows.push(row("not received", received, &to.charts.unreceived));
     if let (false, Some(at)) = (loss.exact, loss.primary_at) {
+        let old = fleet.name(way.from);
         let after = loss.after.map(|bytes| format!(": about {bytes}")).unwrap_or_default();
-        let writing = loss.writing.map(|bytes| format!(", {bytes} if it lives")).unwrap_or_default();
-        let words = format!("and what it wrote after {}{after}{writing}", at.strftime("%H:%M:%S"));
+        let writing = loss.writing.map(|bytes| format!(", up to {bytes} if it wrote on")).unwrap_or_default();
+        let words = format!("and what {old} wrote after {}{after}{writing}", at.strftime("%H:%M:%S"));
         rows.push(Row::new().dim(format!("{:<LABEL$}", "")).add(words, Tone::Warn));
     }
     let replica = to.live_database(fleet.now).and_then(DatabaseSample::replica);

@@ -172,7 +172,7 @@ fn lost(state: &State, way: Direction) -> Vec<Row> {
         }
         None => Row::of("the primary's log was never seen", Tone::Unknown),
     };
-    let words = loss.short();
+    let words = loss.range();
     let tone = if loss.bytes.is_some() { Tone::Warn } else { Tone::Unknown };
     vec![has, last, Row::new().dim("may lose ").add(words, tone)]
 }

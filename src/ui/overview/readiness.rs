@@ -62,26 +62,29 @@ pub fn loss(state: &State, columns: usize) -> Row {
     if readiness.direction.is_none() {
         return Row::new();
     }
+    let (flight, flight_tone) = match readiness.in_flight {
+        Some(runs) if fresh(state) => (format!("   {} in flight", many(runs, "run", "runs")), Tone::Plain),
+        Some(runs) => (format!("   {} in flight as last known", many(runs, "run", "runs")), Tone::Old),
+        None => ("   runs in flight unknown".to_owned(), Tone::Unknown),
+    };
     let (row, rest) = match &readiness.loss {
         Some(loss) => {
             let limit = Bytes(state.fleet.policy.loss_bytes_max);
             let over = loss.at_most().is_none_or(|bytes| bytes > limit);
             let verb = if loss.exact { "loses " } else { "may lose " };
+            let old = readiness.direction.map_or("it", |way| state.fleet.name(way.from));
             let rows = readiness.loss_rows.map(|rows| {
                 format!("   {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
             });
             let tone = if over { Tone::Warn } else { Tone::Plain };
             let rest = format!("{}   limit {limit}", rows.unwrap_or_default());
-            (Row::new().dim(verb).add(loss.short(), tone), rest)
+            let words = loss.short(old);
+            let fits = width(verb) + width(&words) + width(&flight) <= columns;
+            (Row::new().dim(verb).add(if fits { words } else { loss.range() }, tone), rest)
         }
         None => (Row::of("loss unknown", Tone::Unknown), String::new()),
     };
-    let (flight, tone) = match readiness.in_flight {
-        Some(runs) if fresh(state) => (format!("   {} in flight", many(runs, "run", "runs")), Tone::Plain),
-        Some(runs) => (format!("   {} in flight as last known", many(runs, "run", "runs")), Tone::Old),
-        None => ("   runs in flight unknown".to_owned(), Tone::Unknown),
-    };
-    let row = row.add(flight, tone);
+    let row = row.add(flight, flight_tone);
     if width(&row.text()) + width(&rest) > columns { row } else { row.dim(rest) }
 }
 
