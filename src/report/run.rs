@@ -1,7 +1,7 @@
 //! A run as lines of text: its steps, its requests, its end. From the run alone, so that it says the same years later.
 
 use crate::domain::Timestamp;
-use crate::domain::units::{clock, count, many};
+use crate::domain::units::{clock, many};
 use crate::playbook::figures::Figures;
 use crate::playbook::file::Purpose;
 use crate::playbook::record::{End, Event, Note, Record};
@@ -99,7 +99,11 @@ fn event_words(event: &Event, run: &Run) -> String {
         Event::UndoEffectEnded { step, index, outcome } => format!("{step}: undo {}: {}", index + 1, outcome.text()),
         Event::StepUndone { step } => format!("{step}: undone"),
         Event::LossMeasured { loss, rows } => {
-            let rows = rows.map(|rows| format!(", {} archive rows", count(rows))).unwrap_or_default();
+            let rows = rows
+                .map(|rows| {
+                    format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
+                })
+                .unwrap_or_default();
             format!("loss measured: {}{rows}", loss.words())
         }
         Event::Ended { end: End::Done, .. } => "run done".to_owned(),
@@ -111,7 +115,11 @@ fn note_words(note: &Note) -> String {
     match note {
         Note::Inventory { at, runs } => format!(" [{} in flight as of {}]", many(runs.len(), "run", "runs"), time(*at)),
         Note::Loss { loss, rows, .. } => {
-            let rows = rows.map(|rows| format!(", {} archive rows", count(rows))).unwrap_or_default();
+            let rows = rows
+                .map(|rows| {
+                    format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
+                })
+                .unwrap_or_default();
             format!(" [loses {}{rows}]", loss.words())
         }
         Note::Crons { active, missing } if missing.is_empty() => format!(" [{}]", many(active.len(), "cron", "crons")),
@@ -205,7 +213,10 @@ fn loss_lines(out: &mut String, figures: &Figures) {
                 "an estimate: last position seen of the old log, less what the replica had"
             };
             let rows = rows.map_or("archive rows unknown".to_owned(), |rows| {
-                format!("{} archive rows at the last counts", count(rows))
+                format!(
+                    "{} at the last counts",
+                    many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows")
+                )
             });
             let seconds = loss
                 .unseen

@@ -5,7 +5,7 @@ use crate::console::action::Action;
 use crate::console::dialog::{Ask, Dialog};
 use crate::console::field::Field;
 use crate::console::keymap::Mode;
-use crate::console::row::{Row, Sign, Tone};
+use crate::console::row::{Row, Sign, Tone, width};
 use crate::console::state::State;
 use crate::domain::effect::{Effect, EffectHash};
 use crate::domain::region::Side;
@@ -151,12 +151,32 @@ fn price(state: &State, page: &mut Writer) {
 
 fn typed(label: &str, field: &Field, page: &mut Writer) {
     let (before, after) = field.halves();
+    // The cursor stays in sight: of a long text its end.
+    let room = page.columns.saturating_sub(width(label) + 4).max(8);
+    let before = tail(&before, room);
     page.push(
         Row::of(format!("{label}  "), Tone::Strong)
             .add(before, Tone::Field)
             .sign(Sign::Cursor, Tone::Field)
             .add(after, Tone::Field),
     );
+}
+
+/// The end of a text in so many columns.
+fn tail(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut kept: Vec<char> = Vec::new();
+    for c in text.chars().rev() {
+        kept.push(c);
+        if width(&kept.iter().collect::<String>()) + 1 > columns {
+            kept.pop();
+            break;
+        }
+    }
+    kept.push('…');
+    kept.into_iter().rev().collect()
 }
 
 /// How to say yes and no, with the live keys.

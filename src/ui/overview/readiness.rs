@@ -9,13 +9,23 @@ use crate::gates::readiness::State as Verdict;
 
 pub fn title(state: &State) -> Row {
     let (word, tone) = state.readiness_word();
-    Row::new().add("readiness", Tone::Strong).dim(" · ").add(word, tone)
+    let row = Row::new().add("readiness", Tone::Strong);
+    if state.readiness_note().is_some() && state.derived.readiness.direction.is_some() {
+        return row.dim(" · a run is open");
+    }
+    match state.leads_back_to() {
+        Some(name) => row.dim(" · ").say(format!("a failover back to {name}")).dim(" · ").add(word, tone),
+        None => row.dim(" · ").add(word, tone),
+    }
 }
 
 pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
     let readiness = &state.derived.readiness;
     if readiness.state == Verdict::NoDirection {
         return state.why_no_direction(columns);
+    }
+    if let Some(note) = state.readiness_note() {
+        return vec![Row::of(cut(&note, columns), Tone::Plain)];
     }
     let mut rows = Vec::new();
     // The price keeps the last line but one; what holds comes first.
