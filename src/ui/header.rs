@@ -24,13 +24,13 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         // The same in every view, so that the states beside it do not move.
         let left = crumb_columns(state, look, width_of(&sources, look));
         let crumbs = crumbs(state, look, left);
-        let fits = left + width_of(&sources, look) + width_of(&who, look) + 4 <= usize::from(area.width);
+        let loud = loud(state);
+        let taken = left + width_of(&sources, look) + width_of(&loud, look) + 4;
+        let fits = taken + width_of(&who, look) <= usize::from(area.width);
         let short = state.identity.split('@').next().unwrap_or_default();
         let who = if fits { who } else { self::who(state, short) };
         let gap = " ".repeat(left.saturating_sub(width_of(&crumbs, look)) + 2);
-        let loud = loud(state);
-        let all = left + width_of(&sources, look) + width_of(&loud, look) + width_of(&who, look) + 4;
-        let loud = if all <= usize::from(area.width) { loud } else { Row::new() };
+        let loud = if taken + width_of(&who, look) <= usize::from(area.width) { loud } else { Row::new() };
         look.row(buf, line(0), &crumbs.then(Row::new().say(gap)).then(sources).fill().then(loud).then(who));
     } else {
         let short = state.identity.split('@').next().unwrap_or_default();
@@ -76,7 +76,8 @@ fn width_of(row: &Row, look: &Look<'_>) -> usize {
 /// Columns of where one is: enough for most, as far as the states and who one is leave room.
 fn crumb_columns(state: &State, look: &Look<'_>, sources: usize) -> usize {
     let short = state.identity.split('@').next().unwrap_or_default();
-    let least = width_of(&who(state, short), look) + sources + 4;
+    // And for the number of alarms, whether there are any or not.
+    let least = width_of(&who(state, short), look) + sources + 4 + 5;
     let before = width_of(&crumbs(state, look, 0), look);
     (before + 18).min(usize::from(state.size.columns).saturating_sub(least)).max(before + 9)
 }

@@ -128,7 +128,7 @@ fn crons(state: &State, side: Side, region: &Region) -> Row {
     };
     match (region.live_crons(state.fleet.now).is_some(), counts.active > 0) {
         (true, _) => Row::new().say(text),
-        (false, true) => Row::new().add(format!("{} active", counts.active), Tone::Old).add(", on return", Tone::Warn),
+        (false, true) => Row::new().add(counts.active.to_string(), Tone::Old).add(" fire on its return", Tone::Warn),
         (false, false) => Row::new().add(text, Tone::Old).add("  unknown now", Tone::Unknown),
     }
 }
