@@ -151,8 +151,8 @@ pub enum PlaybookCommand {
     },
     /// Take a run up again after its driver was lost.
     Resume {
-        /// The run; a unique beginning is enough.
-        run: String,
+        /// The run; a unique beginning is enough. Without it: the only one that is open.
+        run: Option<String>,
         /// Consents and overrides; nobody is asked. What is not in it leaves the run open, exit code 4.
         #[arg(long, value_name = "FILE")]
         consent: Option<PathBuf>,

@@ -3,6 +3,7 @@
 
 use super::args::Args;
 use super::console::{self, has_terminal};
+use super::playbook::missing::open_at;
 use super::playbook::run::walk;
 use super::sandbox::postgres_bindir;
 use super::signals::Signals;
@@ -11,11 +12,15 @@ use crate::domain::fleet::Fleet;
 use crate::domain::freshness::Source;
 use crate::domain::problem::Problem;
 use crate::domain::region::Side;
-use crate::domain::units::{clock, fine};
+use crate::domain::units::{clock, fine, many};
 use crate::gates::RunFacts;
 use crate::gates::readiness::readiness;
 use crate::playbook::builtin;
 use crate::playbook::consents::Consents;
+use crate::playbook::figures::Figures;
+use crate::playbook::record::End;
+use crate::playbook::run::Run;
+use crate::report::run::way;
 use crate::sandbox::scenario::{SCENARIOS, Scenario, read};
 use crate::sandbox::{REGIONS, Sandbox, SandboxOptions};
 use crate::session::picture::Picture;
@@ -50,13 +55,41 @@ pub async fn run(args: &Args, name: &str) -> Result<Exit> {
     };
     if has_terminal() {
         let (tell, announcements) = mpsc::channel(ANNOUNCEMENTS_MAX);
+        let setup = setup(&sandbox);
+        let target = setup.policy.rto_target;
         // The console leaves by itself on a signal, and in good order.
-        return tokio::select! {
-            exit = console::run(args, setup(&sandbox), announcements) => exit,
+        let left = tokio::select! {
+            left = console::show(args, setup, announcements) => left?,
             never = async { play(&sandbox, &scenario, tell).await; std::future::pending().await } => never,
         };
+        drop(sandbox);
+        return Ok(match left {
+            Ok(run) => {
+                say(&format!("drill: {}", outcome(run.as_ref(), target)));
+                say("the sandbox is gone, and its journals with it");
+                Exit::Fine
+            }
+            Err(exit) => exit,
+        });
     }
     signals.or(walk_through(&sandbox, &scenario)).await.unwrap_or(Ok(Exit::Failed))
+}
+
+/// How the run of a drill came out, in a line.
+fn outcome(run: Option<&Run>, target: Duration) -> String {
+    let Some(run) = run else { return "no run was declared".to_owned() };
+    let figures = Figures::of(run);
+    let name = &run.declared.playbook.name;
+    let overrides = many(figures.overrides.len(), "override", "overrides");
+    match &run.ended {
+        Some((End::Done, _, _)) if figures.proven => {
+            let (took, over) = (clock(figures.total), if figures.total > target { ", over the target" } else { "" });
+            format!("{name} {} done after {took} of {}{over}; {overrides}", way(run), clock(target))
+        }
+        Some((End::Done, _, _)) => format!("{name} {} done, not proven; {overrides}", way(run)),
+        Some((End::Aborted, _, reason)) => format!("{name} given up: {reason}"),
+        None => format!("{}, and was left so", open_at(run)),
+    }
 }
 
 async fn sandbox(postgres_bindir: Option<PathBuf>, scenario: &Scenario) -> Result<Sandbox> {

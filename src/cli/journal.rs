@@ -43,7 +43,7 @@ fn line(summary: &RunSummary) -> String {
             };
             let at = run.declared_at.strftime("%Y-%m-%d %H:%M:%SZ");
             let name = &run.declared.playbook.name;
-            format!("{}  {at}  {name} {} → {}  {state}  by {}", summary.id, run.from_name(), run.to_name(), run.driver)
+            format!("{}  {at}  {name} {}  {state}  by {}", summary.id, report::way(run), run.driver)
         }
         Err(error) => format!("{}  can not be read: {error}", summary.id),
     }

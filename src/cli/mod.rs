@@ -26,7 +26,6 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// Longest wait for what still blocks when everything is done.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(500);
@@ -84,18 +83,14 @@ async fn dispatch(args: &Args) -> Result<Exit> {
         Some(Command::Keymap(command)) => keys::keymap(command),
         Some(Command::Theme(command)) => keys::theme(command),
         None => match setup(args, Access::MayWrite) {
-            Ok(setup) => console::run(args, setup, nothing_to_announce()).await,
+            Ok(setup) => console::run(args, setup).await,
             Err(problems) => Ok(refuse(&problems)),
         },
         Some(Command::Watch) => match setup(args, Access::ReadOnly) {
-            Ok(setup) => console::run(args, setup, nothing_to_announce()).await,
+            Ok(setup) => console::run(args, setup).await,
             Err(problems) => Ok(refuse(&problems)),
         },
     }
-}
-
-fn nothing_to_announce() -> mpsc::Receiver<String> {
-    mpsc::channel(1).1
 }
 
 /// The setup of the configuration, with its warnings told.

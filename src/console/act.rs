@@ -99,6 +99,7 @@ impl State {
     }
 
     pub(super) fn close_overlay(&mut self) {
+        self.notice = None;
         let overlay = std::mem::replace(&mut self.overlay, Overlay::None);
         if let Overlay::Filter { before, .. } = overlay {
             self.set_filter(Filter::read(&before));
@@ -123,6 +124,7 @@ impl State {
 
     /// Opens a question. What was typed and not read yet is thrown away.
     pub(super) fn ask(&mut self, ask: Ask, opened_by: Option<Key>) -> Vec<Command> {
+        self.notice = None;
         self.overlay = Overlay::Dialog(Box::new(Dialog::new(ask, opened_by)));
         self.turn_page();
         vec![Command::DiscardInput]

@@ -69,7 +69,8 @@ impl State {
             View::Tree => hints.push((Action::CopyName, "copy")),
             View::Timeline => hints.push((Action::Filter, "filter")),
             View::Playbooks => {
-                if self.access == super::state::Access::MayWrite && self.selected_playbook().is_some() {
+                let may = self.access == super::state::Access::MayWrite && !self.run_is_open();
+                if may && self.selected_playbook().is_some() {
                     hints.push((Action::RunStep, "declare a run"));
                 }
                 if self.page.rows.len() > self.page_rows() {

@@ -117,6 +117,7 @@ impl State {
         // What is lost has a line of its own where it is an estimate.
         let estimated = self.derived.readiness.loss.as_ref().is_some_and(|loss| !loss.exact);
         let wanted = match self.why_no_direction(self.body_columns()).len() {
+            0 if self.run_is_open() => 3,
             0 => 3 + u16::from(estimated) + holds.min(3) * 2 + warns.min(6).div_ceil(2).min(3),
             lines => 2 + u16::try_from(lines).unwrap_or(u16::MAX).min(4),
         };
@@ -137,6 +138,7 @@ impl State {
         let alarms = u16::try_from(first).unwrap_or(0);
         let regions = 5.min(body);
         let verdict = match self.why_no_direction(self.body_columns()).len() {
+            0 if self.run_is_open() => 2,
             0 => 3 + holds,
             lines => 2 + u16::try_from(lines).unwrap_or(0),
         };

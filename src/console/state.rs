@@ -20,7 +20,8 @@ use crate::domain::region::Direction;
 use crate::domain::text::clean_to;
 use crate::playbook::declare::{DeclareError, direction};
 use crate::playbook::file::{Playbook, Purpose, Step};
-use crate::playbook::run::{Run, StepRun};
+use crate::playbook::kinds::Kind;
+use crate::playbook::run::{Run, StepRun, StepState};
 
 /// Whether this console may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +205,13 @@ impl State {
         self.run.as_ref().is_some_and(|run| run.driving && run.run.ended.is_none())
     }
 
+    /// The run has taken the environment's lock, or tried to: before that nobody else is kept out.
+    fn locked(&self) -> bool {
+        let Some(run) = self.run.as_ref().map(|followed| &followed.run) else { return false };
+        let mut steps = run.declared.playbook.steps.iter().zip(&run.steps);
+        !steps.any(|(step, slot)| step.kind == Kind::LockAcquire && slot.state == StepState::Waiting)
+    }
+
     /// The step that the run is at, with its place: the one that may come next. None: no run, or it is over.
     #[must_use]
     pub fn open_step(&self) -> Option<(usize, &Step, &StepRun)> {
@@ -253,6 +261,7 @@ impl State {
     pub fn access_word(&self) -> &'static str {
         match self.access {
             Access::ReadOnly => "READ-ONLY",
+            Access::MayWrite if self.drives() && !self.locked() => "declares",
             Access::MayWrite if self.drives() => "DRIVES",
             Access::MayWrite => "may write",
         }

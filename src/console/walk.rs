@@ -30,6 +30,8 @@ impl State {
 
     fn leave(&mut self) {
         self.chord.clear();
+        // What was said was said about what is left.
+        self.notice = None;
         self.page.scroll = 0;
     }
 

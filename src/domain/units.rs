@@ -193,6 +193,12 @@ pub fn many(number: usize, one: &str, more: &str) -> String {
     format!("{} {}", count(number as u64), if number == 1 { one } else { more })
 }
 
+/// `1 row`, `18,204 rows`.
+#[must_use]
+pub fn archive_rows(number: u64) -> String {
+    many(usize::try_from(number).unwrap_or(usize::MAX), "row", "rows")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -111,10 +111,8 @@ pub fn standby_quiet(q: &Question<'_>) -> Answer {
     let seen = controllers.is_some() && crons.is_some();
     let mut acts = Vec::new();
     if let Some(controllers) = controllers.filter(|controllers| !controllers.gone()) {
-        acts.push(format!(
-            "{} controllers",
-            controllers.wanted().max(u32::try_from(controllers.pods.len()).unwrap_or(1))
-        ));
+        let count = usize::try_from(controllers.wanted()).unwrap_or(1).max(controllers.pods.len());
+        acts.push(many(count, "controller", "controllers"));
     }
     if let Some(crons) = crons {
         let active = crons.rows().values().filter(|cron| !cron.suspended).count();

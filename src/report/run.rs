@@ -1,7 +1,7 @@
 //! A run as lines of text: its steps, its requests, its end. From the run alone, so that it says the same years later.
 
 use crate::domain::Timestamp;
-use crate::domain::units::{clock, count, many};
+use crate::domain::units::{clock, many};
 use crate::playbook::figures::Figures;
 use crate::playbook::file::Purpose;
 use crate::playbook::record::{End, Event, Note, Record};
@@ -58,7 +58,7 @@ pub fn record_line(record: &Record, run: &Run) -> String {
 fn event_words(event: &Event, run: &Run) -> String {
     match event {
         Event::Declared(d) => {
-            format!("run {} declared: {} {} → {}", d.run, d.playbook.name, run.from_name(), run.to_name())
+            format!("run {} declared: {} {}", d.run, d.playbook.name, way(run))
         }
         Event::StepStarted(start) => {
             let sends = if start.effects.is_empty() {
@@ -99,7 +99,11 @@ fn event_words(event: &Event, run: &Run) -> String {
         Event::UndoEffectEnded { step, index, outcome } => format!("{step}: undo {}: {}", index + 1, outcome.text()),
         Event::StepUndone { step } => format!("{step}: undone"),
         Event::LossMeasured { loss, rows } => {
-            let rows = rows.map(|rows| format!(", {} archive rows", count(rows))).unwrap_or_default();
+            let rows = rows
+                .map(|rows| {
+                    format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
+                })
+                .unwrap_or_default();
             format!("loss measured: {}{rows}", loss.words())
         }
         Event::Ended { end: End::Done, .. } => "run done".to_owned(),
@@ -111,7 +115,11 @@ fn note_words(note: &Note) -> String {
     match note {
         Note::Inventory { at, runs } => format!(" [{} in flight as of {}]", many(runs.len(), "run", "runs"), time(*at)),
         Note::Loss { loss, rows, .. } => {
-            let rows = rows.map(|rows| format!(", {} archive rows", count(rows))).unwrap_or_default();
+            let rows = rows
+                .map(|rows| {
+                    format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
+                })
+                .unwrap_or_default();
             format!(" [loses {}{rows}]", loss.words())
         }
         Note::Crons { active, missing } if missing.is_empty() => format!(" [{}]", many(active.len(), "cron", "crons")),
@@ -140,17 +148,12 @@ pub fn figures(run: &Run) -> String {
     let fence = run.declared.playbook.purpose == Purpose::Fence;
     let proven = match (figures.proven, fence) {
         (true, true) => "fenced",
+        (false, true) => "not proven to be fenced",
         (true, false) => "serves again",
-        (false, _) => "not proven yet",
+        (false, false) => "not proven yet",
     };
-    let _ = writeln!(
-        out,
-        "{} {} → {}  {end}, {proven} after {}",
-        run.declared.playbook.name,
-        run.from_name(),
-        run.to_name(),
-        clock(figures.total)
-    );
+    let name = &run.declared.playbook.name;
+    let _ = writeln!(out, "{name} {}  {end}, {proven} after {}", way(run), clock(figures.total));
     let parts = [
         ("detect", figures.detect),
         ("decide", figures.decide),
@@ -175,9 +178,25 @@ pub fn figures(run: &Run) -> String {
         );
     }
     for (step, why) in &figures.unproven {
-        let _ = writeln!(out, "  {:<10}{step}: {why}", "open");
+        let _ = writeln!(out, "  {:<10}{step}: {why}", "unproven");
+    }
+    let old = run.from_name();
+    if run.declared.playbook.steps.iter().zip(&run.steps).any(|(step, slot)| slot.reopens(step)) {
+        let _ = writeln!(out, "  {:<10}{old} is NOT fenced: when it answers, run the playbook fence", "open");
+    }
+    if run.promotion_started() {
+        let _ = writeln!(out, "  {:<10}{old} must be rebuilt as a replica before it can take over again", "open");
     }
     out
+}
+
+/// Where a run leads: `us-central1 → us-east1`, or `fences us-central1`.
+#[must_use]
+pub fn way(run: &Run) -> String {
+    match run.declared.playbook.purpose {
+        Purpose::Fence => format!("fences {}", run.from_name()),
+        _ => format!("{} → {}", run.from_name(), run.to_name()),
+    }
 }
 
 fn loss_lines(out: &mut String, figures: &Figures) {
@@ -194,17 +213,17 @@ fn loss_lines(out: &mut String, figures: &Figures) {
                 "an estimate: last position seen of the old log, less what the replica had"
             };
             let rows = rows.map_or("archive rows unknown".to_owned(), |rows| {
-                format!("{} archive rows at the last counts", count(rows))
+                format!(
+                    "{} at the last counts",
+                    many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows")
+                )
             });
             let seconds = loss
                 .unseen
                 .filter(|_| !loss.exact)
                 .map_or_else(|| "0 s of log".to_owned(), |seen| format!("up to {} of log", clock(seen)));
-            let bytes = loss.if_ended().map_or("an unknown amount".to_owned(), |bytes| bytes.to_string());
-            let _ = writeln!(out, "  {:<10}{bytes}, {seconds}, {rows}", "lost");
-            if let Some(most) = loss.at_most().filter(|most| loss.if_ended().is_some_and(|ended| *most > ended)) {
-                let _ = writeln!(out, "  {:<10}{most} if the old side wrote on until this was taken down", "");
-            }
+            let _ = writeln!(out, "  {:<10}{}", "lost", loss.words());
+            let _ = writeln!(out, "  {:<10}{seconds}, {rows}", "");
             let _ = writeln!(out, "  {:<10}{basis}", "");
         }
     }

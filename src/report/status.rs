@@ -7,7 +7,7 @@ use crate::domain::fleet::region::Region;
 use crate::domain::fleet::replication::Following;
 use crate::domain::freshness::{Freshness, Source};
 use crate::domain::region::{PerSide, Side};
-use crate::domain::units::{age, clock, count, fine};
+use crate::domain::units::{age, archive_rows, clock, count, fine, many};
 use crate::domain::workflow::Phase;
 use crate::domain::{Timestamp, since};
 use crate::gates::Finding;
@@ -211,7 +211,7 @@ fn database(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
     }
     let archive = Side::BOTH.map(|side| match &fleet.region(side).archive {
         Some(known) => {
-            let rows = known.value.rows.map_or("rows unknown".to_owned(), |rows| format!("{} rows", count(rows)));
+            let rows = known.value.rows.map_or("rows unknown".to_owned(), |rows| archive_rows(rows));
             let fresh = fleet.region(side).database_health.usable(fleet.now);
             format!("{} {rows}{}", fleet.name(side), dated(known.at, known.remembered, fresh, fleet.now))
         }
@@ -254,9 +254,14 @@ fn verdict(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
     let target = clock(fleet.policy.rto_target);
     line(out, "takes", &format!("about {} of {target}{caches}", clock(readiness.takes)));
     if let Some(loss) = &readiness.loss {
-        let rows = readiness.loss_rows.map(|rows| format!(", {} archive rows at the last counts", count(rows)));
-        let verb = if loss.exact { "" } else { "may be " };
-        line(out, "loses", &format!("{verb}{}{}", loss.words(), rows.unwrap_or_default()));
+        let rows = readiness.loss_rows.map(|rows| {
+            format!(
+                ", {} at the last counts",
+                many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows")
+            )
+        });
+        let verb = if loss.exact { "loses" } else { "may lose" };
+        line(out, verb, &format!("{}{}", loss.words(), rows.unwrap_or_default()));
     }
     let from = fleet.name(direction.from);
     let in_flight = readiness.in_flight.map_or(format!("runs of {from} were never seen"), |n| format!("{n} in {from}"));

@@ -159,8 +159,25 @@ pub fn undo(
 ) -> Result<Driving, RunError> {
     let others = others(setup, id)?;
     let (run, journal, torn) = opened(setup, &fleet, id)?;
+    undoable(&run, &others)?;
+    let step = step.to_owned();
+    let driving = drive(setup, fleet, run, journal, torn, last_promotion(&others), |driver| async move {
+        driver.undo_and_leave(&step, &consent).await
+    });
+    Ok(driving)
+}
+
+/// Whether anything of a run may be undone, as its journal and the others here say.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn may_undo(setup: &Setup, run: &Run) -> Result<(), RunError> {
+    undoable(run, &others(setup, &run.declared.run)?)
+}
+
+fn undoable(run: &Run, others: &[Run]) -> Result<(), RunError> {
     if matches!(run.ended, Some((End::Done, _, _))) {
-        return Err(RunError::Over(id.clone()));
+        return Err(RunError::Over(run.declared.run.clone()));
     }
     // What this run fenced may be what a later one relies on.
     let later = |other: &&Run| other.declared_at > run.declared_at;
@@ -170,11 +187,7 @@ pub fn undo(
     if let Some(open) = others.iter().find(|other| other.ended.is_none()) {
         return Err(RunError::Open(open.declared.run.clone()));
     }
-    let step = step.to_owned();
-    let driving = drive(setup, fleet, run, journal, torn, last_promotion(&others), |driver| async move {
-        driver.undo_and_leave(&step, &consent).await
-    });
-    Ok(driving)
+    Ok(())
 }
 
 fn others(setup: &Setup, id: &RunId) -> Result<Vec<Run>, RunError> {

@@ -38,10 +38,15 @@ pub fn paint(buf: &mut Buffer, body: Rect, state: &State, dialog: &Dialog, look:
     clear(buf, area, look);
     let room = look.pane(buf, area, &Row::of(title, Tone::Strong).say(step.unwrap_or_default()), frame);
     let rows = state.dialog_rows(state.dialog_columns());
-    // Where there is no room for all of it, its end is kept: the field, and how to say no.
-    let skip = rows.len().saturating_sub(usize::from(room.height));
-    look.rows(buf, room, rows.iter().skip(skip));
+    // Where there is no room for all of it, its beginning is kept, which says what it is about, and its end: the field, and
+    // how to say no.
+    let left_out = rows.len().saturating_sub(usize::from(room.height));
+    let head = if left_out == 0 { 0 } else { HEAD.min(usize::from(room.height) / 3) };
+    look.rows(buf, room, rows.iter().take(head).chain(rows.iter().skip(head + left_out)));
 }
+
+/// Lines at the beginning of a question that are kept where it is cut.
+const HEAD: usize = 3;
 
 fn clear(buf: &mut Buffer, area: Rect, look: &Look<'_>) {
     Clear.render(area, buf);

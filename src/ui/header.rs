@@ -6,34 +6,35 @@ use super::look::Look;
 use super::theme::Role;
 use crate::console::guide::Turn;
 use crate::console::layout::Form;
+use crate::console::pages::words::run_clock;
 use crate::console::row::{Row, Sign, Tone, cut, width};
 use crate::console::state::{Access, State};
 use crate::console::view::View;
 use crate::domain::fleet::happening::Weight;
 use crate::domain::freshness::{Freshness, Source};
 use crate::domain::region::Side;
-use crate::domain::since;
-use crate::domain::units::{age, clock};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     let line = |y: u16| Rect { x: area.x, y: area.y + y, width: area.width, height: 1 };
-    let crumbs = crumbs(state, look);
     if state.size.form() == Form::Wide {
         let who = who(state, &state.identity);
-        let left = width_of(&crumbs, look).max(24);
         let sources = sources(state, look);
-        let fits = left + width_of(&sources, look) + width_of(&who, look) + 4 <= usize::from(area.width);
+        // The same in every view, so that the states beside it do not move.
+        let left = crumb_columns(state, look, width_of(&sources, look));
+        let crumbs = crumbs(state, look, left);
+        let loud = loud(state);
+        let taken = left + width_of(&sources, look) + width_of(&loud, look) + 4;
+        let fits = taken + width_of(&who, look) <= usize::from(area.width);
         let short = state.identity.split('@').next().unwrap_or_default();
         let who = if fits { who } else { self::who(state, short) };
         let gap = " ".repeat(left.saturating_sub(width_of(&crumbs, look)) + 2);
-        let loud = loud(state);
-        let all = left + width_of(&sources, look) + width_of(&loud, look) + width_of(&who, look) + 4;
-        let loud = if all <= usize::from(area.width) { loud } else { Row::new() };
+        let loud = if taken + width_of(&who, look) <= usize::from(area.width) { loud } else { Row::new() };
         look.row(buf, line(0), &crumbs.then(Row::new().say(gap)).then(sources).fill().then(loud).then(who));
     } else {
         let short = state.identity.split('@').next().unwrap_or_default();
+        let crumbs = crumbs(state, look, usize::from(area.width).saturating_sub(short.len() + 24));
         look.row(buf, line(0), &crumbs.fill().then(who(state, short)));
         look.row(buf, line(1), &Row::new().say(" ").then(sources(state, look)).fill().then(loud(state)));
         look.rule(buf, line(2));
@@ -72,7 +73,17 @@ fn width_of(row: &Row, look: &Look<'_>) -> usize {
         .sum()
 }
 
-fn crumbs(state: &State, look: &Look<'_>) -> Row {
+/// Columns of where one is: enough for most, as far as the states and who one is leave room.
+fn crumb_columns(state: &State, look: &Look<'_>, sources: usize) -> usize {
+    let short = state.identity.split('@').next().unwrap_or_default();
+    // And for the number of alarms, whether there are any or not.
+    let least = width_of(&who(state, short), look) + sources + 4 + 5;
+    let before = width_of(&crumbs(state, look, 0), look);
+    (before + 18).min(usize::from(state.size.columns).saturating_sub(least)).max(before + 9)
+}
+
+/// Where one is, in so many columns.
+fn crumbs(state: &State, look: &Look<'_>, columns: usize) -> Row {
     let crumb = look.mark(glyphs::CRUMB);
     // The banner takes the first columns.
     let start = if state.fleet.policy.simulated { " ".repeat(12) } else { " ".to_owned() };
@@ -84,22 +95,19 @@ fn crumbs(state: &State, look: &Look<'_>) -> Row {
         (view, _, _) => view.name().to_owned(),
     };
     let held = if state.held { "  HELD" } else { "" };
-    Row::new()
-        .say(start)
-        .add(&*state.fleet.policy.environment, Tone::Strong)
-        .dim(format!(" {crumb} "))
-        .add(here, Tone::Strong)
-        .add(held, Tone::Warn)
+    let row = Row::new().say(start).add(&*state.fleet.policy.environment, Tone::Strong).dim(format!(" {crumb} "));
+    let room = columns.saturating_sub(width_of(&row, look) + width(held));
+    row.add(cut(&here, room), Tone::Strong).add(if columns == 0 { "" } else { held }, Tone::Warn)
 }
 
 fn who(state: &State, identity: &str) -> Row {
     let word = state.access_word();
     let tone = match word {
-        "DRIVES" => Tone::Warn,
+        "DRIVES" | "declares" => Tone::Warn,
         _ => Tone::Strong,
     };
     let time = state.fleet.now.strftime("%H:%M:%SZ").to_string();
-    Row::new().dim(format!("{identity} ")).add(word, tone).say(format!("  {time} "))
+    Row::new().dim(format!("{identity} ")).add(format!("{word:<9}"), tone).say(format!(" {time} "))
 }
 
 fn sources(state: &State, look: &Look<'_>) -> Row {
@@ -193,8 +201,7 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     let Some(followed) = &state.run else { return };
     let run = &followed.run;
     buf.set_style(area, look.role(if followed.trouble.is_some() { Role::Bad } else { Role::Banner }));
-    let spent = clock(since(run.t0(), state.fleet.now));
-    let target = age(state.fleet.policy.rto_target);
+    let spent = run_clock(state, run);
     let place = match state.open_step() {
         Some((at, step, _)) => format!("step {} of {} {}", at + 1, run.steps.len(), step.id),
         None => "all steps behind".to_owned(),
@@ -211,7 +218,7 @@ pub fn paint_run(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     };
     let trouble = followed.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let text = format!(
-        " {} {} {}  {spent} of {target}  {place}  {whose}{trouble}",
+        " {} {} {}  {spent}  {place}  {whose}{trouble}",
         look.mark(glyphs::HERE),
         run.declared.playbook.name,
         run.declared.run

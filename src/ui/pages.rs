@@ -3,12 +3,12 @@
 use super::look::{Frame, Look};
 use crate::console::layout::Form;
 use crate::console::pages::step_rows;
+use crate::console::pages::words::run_clock;
 use crate::console::row::{Row, Sign, Tone};
 use crate::console::runs::window_start;
 use crate::console::state::State;
 use crate::console::view::View;
-use crate::domain::since;
-use crate::domain::units::{age, clock};
+use crate::domain::units::clock;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -71,9 +71,7 @@ fn paint_list(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     let (title, rows, selected) = match (state.trail.here(), &state.run) {
         (View::Run, Some(followed)) => {
             let run = &followed.run;
-            let until = run.ended.as_ref().map_or(state.fleet.now, |(_, at, _)| *at);
-            let spent = clock(since(run.t0(), until));
-            let title = format!("{} · {spent} of {}", run.declared.playbook.name, age(state.fleet.policy.rto_target));
+            let title = format!("{} · {}", run.declared.playbook.name, run_clock(state, run));
             (title, step_rows(state), state.step_in_sight())
         }
         _ => ("playbooks".to_owned(), playbooks(state), Some(state.playbook)),
@@ -105,14 +103,12 @@ fn playbooks(state: &State) -> Vec<Row> {
 fn progress(state: &State) -> Row {
     let Some(followed) = &state.run else { return Row::new() };
     let run = &followed.run;
-    let until = run.ended.as_ref().map_or(state.fleet.now, |(_, at, _)| *at);
-    let spent = clock(since(run.t0(), until));
     let place = match (&run.ended, state.open_step()) {
         (None, Some((at, _, _))) => format!("step {} of {}", at + 1, run.steps.len()),
         (None, None) => "all steps behind".to_owned(),
         (Some(_), _) => "over".to_owned(),
     };
-    let mut row = Row::new().say(format!(" {spent} of {}   {place}   ", age(state.fleet.policy.rto_target)));
+    let mut row = Row::new().say(format!(" {}   {place}   ", run_clock(state, run)));
     for step in step_rows(state) {
         row.0.extend(step.0.into_iter().take(1));
     }

@@ -127,6 +127,72 @@ fn the_end_of_a_run() {
 }
 
 #[test]
+fn the_end_of_a_fence() {
+    for size in [SMALL, WIDE] {
+        let text = screen(&fence_run(size), GlyphSet::Unicode);
+        for wrong in ["service", "lost", "caches", "of 15m", "us-central1 →"] {
+            assert!(!text.contains(wrong), "{wrong}: {text}");
+        }
+        insta::assert_snapshot!(format!("end-fence@{}", name(size)), text);
+    }
+}
+
+/// A word that goes away by itself leaves the keys in sight, and goes with what it was about.
+#[test]
+fn a_word_stands_above_the_keys() {
+    for size in [SMALL, WIDE] {
+        let mut state = healthy(size);
+        let say = |state: &mut State, text: String| {
+            let weight = crate::domain::fleet::happening::Weight::Warn;
+            update(state, Event::Notice { weight, text });
+        };
+        say(&mut state, "word ".repeat(60));
+        let text = screen(&state, GlyphSet::Unicode);
+        assert!(text.lines().last().unwrap().contains("enter open"), "{text}");
+        assert!(text.contains("▲ word word"), "{text}");
+        press(&mut state, "w");
+        assert_eq!(state.notice, None);
+        say(&mut state, "again".to_owned());
+        press(&mut state, "f R");
+        assert_eq!(state.notice, None);
+        say(&mut state, "while it is asked ".repeat(20));
+        let text = screen(&state, GlyphSet::Unicode);
+        assert!(text.lines().last().unwrap().contains("yes, as written"), "{text}");
+        assert!(text.contains("enter yes, as written   esc not now"), "{text}");
+    }
+}
+
+#[test]
+fn before_the_lock_is_taken_a_run_is_only_declared() {
+    for size in [SMALL, WIDE] {
+        let mut state = outage(size, 60);
+        declare(&mut state, 181);
+        assert!(screen(&state, GlyphSet::Unicode).lines().next().unwrap().contains("declares"));
+        press(&mut state, "o");
+        let text = screen(&state, GlyphSet::Unicode);
+        assert!(text.contains("run 7f3a21 is open at step 1 of 14, declare"), "{text}");
+        press(&mut state, "p p");
+        assert!(!state.hints().iter().any(|hint| hint.words == "declare a run"));
+    }
+}
+
+/// Where one is may be long or short: the states beside it stay in their columns.
+#[test]
+fn the_states_stand_still_from_view_to_view() {
+    let mut state = at_promote(WIDE);
+    let at = |state: &State| {
+        let screen = screen(state, GlyphSet::Unicode);
+        screen.lines().next().unwrap().split_once("us-central1 api").map(|(before, _)| before.chars().count())
+    };
+    let first = at(&state);
+    assert!(first.is_some());
+    for keys in ["o", "w", "d", "m", "n", "p", "p", "t", "?"] {
+        press(&mut state, keys);
+        assert_eq!(at(&state), first, "{keys}");
+    }
+}
+
+#[test]
 fn every_view() {
     for (keys, what) in [
         ("w", "workflows"),

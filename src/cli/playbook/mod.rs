@@ -1,5 +1,6 @@
 //! `leeward playbook`.
 
+pub(super) mod missing;
 mod plan;
 pub(super) mod run;
 mod undo;
@@ -36,7 +37,7 @@ async fn acting(args: &Args, command: &PlaybookCommand) -> Result<Exit> {
             Ok(playbook) => run::start(&setup, playbook, consent.as_deref()).await,
             Err(problem) => Ok(refuse(&[problem])),
         },
-        PlaybookCommand::Resume { run, consent } => run::resume(&setup, run, consent.as_deref()).await,
+        PlaybookCommand::Resume { run, consent } => run::resume(&setup, run.as_deref(), consent.as_deref()).await,
         PlaybookCommand::Abort { run, reason } => run::abort(&setup, run, reason).await,
         PlaybookCommand::Undo { run, step, yes } => undo::run(&setup, run, step, *yes).await,
         PlaybookCommand::List | PlaybookCommand::Check { .. } => Ok(Exit::Fine),

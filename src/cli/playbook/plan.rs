@@ -33,7 +33,7 @@ pub async fn run(setup: &Setup, playbook: Playbook) -> Result<Exit> {
     let declared = declare(&fleet, playbook, RunId("plan".to_owned()), direction);
     let record = Record { at: clock(), by: setup.operator.clone(), event: Event::Declared(Box::new(declared)) };
     let run = Run::begin(&record)?;
-    say(&format!("{}: {} → {}. Nothing is sent.", run.declared.playbook.title, run.from_name(), run.to_name()));
+    say(&format!("{}: {}. Nothing is sent.", run.declared.playbook.title, crate::report::run::way(&run)));
     let facts = facts(&run, last_promotion(&runs));
     let question = Question { fleet: &fleet, direction, facts: &facts };
     // Every step asks this one before its own.

@@ -1,5 +1,6 @@
 //! `leeward playbook run` and `resume` without the console: consents come from a file, and nobody is asked.
 
+use super::missing::{self, Lacks, Missing};
 use super::refused;
 use crate::cli::signals::Signals;
 use crate::cli::{Exit, refuse, say, say_error};
@@ -33,6 +34,15 @@ const RETRIES: u32 = 2;
 
 /// Declares and drives a run.
 pub async fn start(setup: &Setup, playbook: Playbook, consent: Option<&Path>) -> Result<Exit> {
+    // Before anything else is asked for: with a run open none of it is of use.
+    if let Some(open) = open_runs(setup)?.first() {
+        say_error(&format!("leeward: {}; resume it or give it up first", missing::open_at(open)));
+        say_error(&format!(
+            "leeward: leeward playbook resume {id}, or leeward playbook abort {id} --reason WHY",
+            id = open.declared.run
+        ));
+        return Ok(Exit::Failed);
+    }
     let consents = match consents(consent, &playbook)? {
         Ok(consents) => consents,
         Err(problem) => return Ok(refuse(&[problem])),
@@ -54,8 +64,28 @@ pub async fn start(setup: &Setup, playbook: Playbook, consent: Option<&Path>) ->
     finish(picture, driving, &consents).await
 }
 
-/// Takes a run up again.
-pub async fn resume(setup: &Setup, id: &str, consent: Option<&Path>) -> Result<Exit> {
+/// The runs that are open, as far as their journals can be read. What can not be read is refused where it matters.
+fn open_runs(setup: &Setup) -> Result<Vec<Run>> {
+    Ok(crate::cli::status::finished_runs(setup)?.into_iter().filter(|run| run.ended.is_none()).collect())
+}
+
+/// Takes a run up again; without an id the only one that is open.
+pub async fn resume(setup: &Setup, id: Option<&str>, consent: Option<&Path>) -> Result<Exit> {
+    let open = open_runs(setup)?;
+    let id = match (id, open.as_slice()) {
+        (Some(id), _) => id.to_owned(),
+        (None, [only]) => only.declared.run.0.clone(),
+        (None, []) => {
+            say_error("leeward: no run is open; see leeward journal list");
+            return Ok(Exit::BadInput);
+        }
+        (None, several) => {
+            let all: Vec<String> = several.iter().map(missing::open_at).collect();
+            say_error(&format!("leeward: say which one: {}", all.join("; ")));
+            return Ok(Exit::BadInput);
+        }
+    };
+    let id = id.as_str();
     let Some((id, playbook)) = open_run(setup, id)? else { return Ok(Exit::BadInput) };
     let consents = match consents(consent, &playbook)? {
         Ok(consents) => consents,
@@ -127,16 +157,10 @@ pub async fn walk(picture: &Picture, mut driving: Driving, consents: &Consents) 
         ));
     }
     let mut shown = driving.run.clone();
-    say(&format!(
-        "run {}: {} {} → {}",
-        shown.declared.run,
-        shown.declared.playbook.name,
-        shown.from_name(),
-        shown.to_name()
-    ));
+    say(&format!("run {}: {} {}", shown.declared.run, shown.declared.playbook.name, report::way(&shown)));
     let mut signals = Signals::but_hang_up()?;
     let missing = signals.or(follow(&mut driving, &mut shown, consents)).await;
-    let missing = missing.unwrap_or_else(|| Some("it was interrupted".to_owned()));
+    let missing = missing.unwrap_or_else(|| Some(Missing::interrupted()));
     if missing.is_some() {
         let _ = driving.orders.send(Order::Detach).await;
     }
@@ -154,9 +178,9 @@ pub async fn walk(picture: &Picture, mut driving: Driving, consents: &Consents) 
     say(report::steps(&run).trim_end());
     say("");
     say(report::figures(&run).trim_end());
-    if let Some(why) = missing {
-        say_error(&format!("leeward: run {} waits for a person: {why}", run.declared.run));
-        say_error(&format!("leeward: go on with leeward playbook resume {}", run.declared.run));
+    if let Some(missing) = missing {
+        say_error(&format!("leeward: run {} waits for a person: {}", run.declared.run, missing.why));
+        say_error(&format!("leeward: {}", missing.advice(&run)));
         return Ok(Exit::NeedsPerson);
     }
     Ok(match &run.ended {
@@ -167,8 +191,8 @@ pub async fn walk(picture: &Picture, mut driving: Driving, consents: &Consents) 
 }
 
 /// Answers proposals until the run is over or something is missing; then says what.
-async fn follow(driving: &mut Driving, shown: &mut Run, consents: &Consents) -> Option<String> {
-    let mut waiting: Option<(String, Instant)> = None;
+async fn follow(driving: &mut Driving, shown: &mut Run, consents: &Consents) -> Option<Missing> {
+    let mut waiting: Option<(Missing, Instant)> = None;
     // The gate that was said to hold: a wait that nobody sees looks like a hang.
     let mut told: Option<String> = None;
     let mut refusals = 0;
@@ -178,7 +202,7 @@ async fn follow(driving: &mut Driving, shown: &mut Run, consents: &Consents) -> 
             Ok(Some(news)) => news,
             Ok(None) => return None,
             Err(_) => match waiting {
-                Some((why, _)) => return Some(why),
+                Some((missing, _)) => return Some(missing),
                 None => continue,
             },
         };
@@ -190,7 +214,7 @@ async fn follow(driving: &mut Driving, shown: &mut Run, consents: &Consents) -> 
                     let _ = driving.orders.send(order).await;
                 }
                 Answer::Wait => waiting = None,
-                Answer::Person(why) if proposal.held_by().is_none() => return Some(why),
+                Answer::Person(why) if proposal.held_by().is_none() => return Some(Missing::of(why, &proposal, shown)),
                 // A gate may be lifted by time; the text of its answer changes while it counts down.
                 Answer::Person(why) => {
                     let gate = proposal.held_by().map(|line| line.finding.gate.clone());
@@ -199,13 +223,13 @@ async fn follow(driving: &mut Driving, shown: &mut Run, consents: &Consents) -> 
                         told = gate;
                     }
                     let since = waiting.as_ref().map_or_else(Instant::now, |(_, since)| *since);
-                    waiting = Some((why, since));
+                    waiting = Some((Missing::of(why, &proposal, shown), since));
                 }
             },
             News::Refused(why) => {
                 refusals += 1;
                 if refusals > 3 {
-                    return Some(why);
+                    return Some(Missing { why, lacks: Lacks::Look });
                 }
             }
             News::Recorded(_) => refusals = 0,

@@ -7,6 +7,7 @@ use crate::domain::effect::EffectHash;
 use crate::report::run as report;
 use crate::runner::{Agreement, News};
 use crate::session::picture::Picture;
+use crate::session::run::RunError;
 use crate::session::setup::Setup;
 use color_eyre::eyre::{Result, WrapErr};
 use std::time::Duration;
@@ -29,6 +30,17 @@ pub async fn run(setup: &Setup, id: &str, step: &str, yes: bool) -> Result<Exit>
     if run.promotion_started() {
         say_error("a promotion was started in this run: no fence of the old side may be undone, whatever became of it");
         return Ok(Exit::Failed);
+    }
+    // What would be refused with --yes is refused before anything is shown.
+    match crate::session::run::may_undo(setup, &run) {
+        Ok(()) => {}
+        Err(RunError::Over(id)) => {
+            say_error(&format!(
+                "leeward: run {id} is over and done: only what an open run or one given up did is undone"
+            ));
+            return Ok(Exit::Failed);
+        }
+        Err(error) => return Ok(refused(&error)),
     }
     let Some(effects) = named.kind.undo(&run, step).filter(|effects| !effects.is_empty()) else {
         say(&format!("step {step} has changed nothing that can be put back"));

@@ -10,7 +10,7 @@ use crate::domain::freshness::{Freshness, Source};
 use crate::domain::region::{PerSide, Role, Side};
 use crate::domain::since;
 use crate::domain::units::many;
-use crate::domain::units::{Bytes, age, count, fine};
+use crate::domain::units::{Bytes, age, archive_rows, fine};
 use std::time::Duration;
 
 const LABEL: usize = 14;
@@ -177,7 +177,7 @@ fn place(sample: &DatabaseSample) -> String {
 
 fn archive(state: &State, region: &Region) -> Cell {
     let Some(known) = &region.archive else { return ("never counted".to_owned(), Tone::Unknown) };
-    let rows = known.value.rows.map_or_else(|| "rows not readable".to_owned(), |rows| format!("{} rows", count(rows)));
+    let rows = known.value.rows.map_or_else(|| "rows not readable".to_owned(), |rows| archive_rows(rows));
     let schema = known.value.schema_version.map_or_else(|| "schema unknown".to_owned(), |v| format!("schema {v}"));
     let counted = format!("{rows}, {schema}, counted {} ago", age(known.age(state.fleet.now)));
     (counted, tone(region.database_health.freshness(state.fleet.now), known.remembered))
@@ -271,9 +271,10 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
     };
     rows.push(row("not received", received, &to.charts.unreceived));
     if let (false, Some(at)) = (loss.exact, loss.primary_at) {
+        let old = fleet.name(way.from);
         let after = loss.after.map(|bytes| format!(": about {bytes}")).unwrap_or_default();
-        let writing = loss.writing.map(|bytes| format!(", {bytes} if it lives")).unwrap_or_default();
-        let words = format!("and what it wrote after {}{after}{writing}", at.strftime("%H:%M:%S"));
+        let writing = loss.writing.map(|bytes| format!(", up to {bytes} if it wrote on")).unwrap_or_default();
+        let words = format!("and what {old} wrote after {}{after}{writing}", at.strftime("%H:%M:%S"));
         rows.push(Row::new().dim(format!("{:<LABEL$}", "")).add(words, Tone::Warn));
     }
     let replica = to.live_database(fleet.now).and_then(DatabaseSample::replica);

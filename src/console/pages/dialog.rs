@@ -1,15 +1,16 @@
 //! A question as rows: what is asked, exactly what would be sent, and how to say yes or no.
 
-use super::step::Writer;
+use super::writer::Writer;
 use crate::console::action::Action;
 use crate::console::dialog::{Ask, Dialog};
 use crate::console::field::Field;
 use crate::console::keymap::Mode;
-use crate::console::row::{Row, Sign, Tone};
+use crate::console::row::{Row, Sign, Tone, width};
 use crate::console::state::State;
 use crate::domain::effect::{Effect, EffectHash};
 use crate::domain::region::Side;
 use crate::playbook::consent::{REASON_CHARS_MIN, Tier};
+use crate::playbook::file::Purpose;
 use crate::playbook::propose::Next;
 
 /// Requests shown in the question itself; all of them stand on the page above.
@@ -68,6 +69,9 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
 
 fn direction(state: &State) -> String {
     match state.way().and_then(Result::ok) {
+        Some(way) if state.selected_playbook().is_some_and(|playbook| playbook.purpose == Purpose::Fence) => {
+            format!(", which fences {}", state.fleet.name(way.from))
+        }
         Some(way) => format!(" from {} to {}", state.fleet.name(way.from), state.fleet.name(way.to)),
         None => String::new(),
     }
@@ -136,7 +140,7 @@ fn price(state: &State, page: &mut Writer) {
     let loss = state.fleet.loss(run.declared.direction);
     let verb = if loss.exact { "Loses" } else { "May lose" };
     let tone = if loss.at_most().is_some_and(|bytes| bytes.0 == 0) { Tone::Plain } else { Tone::Warn };
-    page.inset_none(&format!("{verb} {}.", loss.short()), tone);
+    page.inset_none(&format!("{verb} {}.", loss.short(run.from_name())), tone);
     let mut gates: Vec<&str> = run.overrides.iter().map(|decision| decision.finding.gate.as_str()).collect();
     gates.dedup();
     if !gates.is_empty() {
@@ -147,12 +151,32 @@ fn price(state: &State, page: &mut Writer) {
 
 fn typed(label: &str, field: &Field, page: &mut Writer) {
     let (before, after) = field.halves();
+    // The cursor stays in sight: of a long text its end.
+    let room = page.columns.saturating_sub(width(label) + 4).max(8);
+    let before = tail(&before, room);
     page.push(
         Row::of(format!("{label}  "), Tone::Strong)
             .add(before, Tone::Field)
             .sign(Sign::Cursor, Tone::Field)
             .add(after, Tone::Field),
     );
+}
+
+/// The end of a text in so many columns.
+fn tail(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut kept: Vec<char> = Vec::new();
+    for c in text.chars().rev() {
+        kept.push(c);
+        if width(&kept.iter().collect::<String>()) + 1 > columns {
+            kept.pop();
+            break;
+        }
+    }
+    kept.push('…');
+    kept.into_iter().rev().collect()
 }
 
 /// How to say yes and no, with the live keys.
@@ -169,13 +193,4 @@ fn ways(state: &State, dialog: &Dialog) -> Row {
         .dim(if dialog.field().is_some() { " sends what is typed   " } else { " yes, as written   " })
         .add(key(Action::Cancel), Tone::Key)
         .dim(" not now, nothing is sent")
-}
-
-impl Writer {
-    /// Words that wrap, not set in.
-    fn inset_none(&mut self, text: &str, tone: Tone) {
-        for line in crate::console::row::wrap(text, self.columns) {
-            self.push(Row::of(line, tone));
-        }
-    }
 }

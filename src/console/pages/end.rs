@@ -1,14 +1,16 @@
 //! The end of a run: how long each part took, what was lost, what is still open.
 
-use super::step::Writer;
-use super::words::moment;
-use crate::console::row::{Piece, Row, Sign, Tone};
+use super::words::{moment, run_clock, way};
+use super::writer::Writer;
+use crate::console::row::{Piece, Row, Tone};
 use crate::console::state::State;
 use crate::domain::units::many;
 use crate::domain::units::{age, clock};
 use crate::playbook::figures::Figures;
+use crate::playbook::file::Purpose;
+use crate::playbook::kinds::Kind;
 use crate::playbook::record::End;
-use crate::playbook::run::Run;
+use crate::playbook::run::{Run, StepState};
 use std::time::Duration;
 
 /// Longest bar.
@@ -19,24 +21,27 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
         return (String::new(), Vec::new());
     };
     let run = &followed.run;
-    let target = age(state.fleet.policy.rto_target);
+    let fence = run.declared.playbook.purpose == Purpose::Fence;
     let word = match figures.end {
         Some(End::Done) => "DONE",
         Some(End::Aborted) => "ABORTED",
         None => "open",
     };
-    let proven = if figures.proven { "service proven after" } else { "service NOT proven after" };
-    let title = format!("{word} {} {} of {target}", proven, clock(figures.total));
+    let title = if fence {
+        format!("{word} after {}", run_clock(state, run))
+    } else {
+        let proven = if figures.proven { "service proven after" } else { "service NOT proven after" };
+        format!("{word} {proven} {} of {}", clock(figures.total), age(state.fleet.policy.rto_target))
+    };
     let mut page = Writer { columns, rows: Vec::new() };
     page.push(
-        Row::of(format!("{} {} ", run.declared.playbook.name, run.from_name()), Tone::Strong)
-            .sign(Sign::Arrow, Tone::Strong)
-            .add(format!(" {}", run.to_name()), Tone::Strong)
+        Row::of(format!("{} ", run.declared.playbook.name), Tone::Strong)
+            .then(way(run))
             .fill()
             .dim(format!("run {}", run.declared.run)),
     );
     let (word_tone, over) = match (figures.end, figures.proven) {
-        (Some(End::Done), true) => (Tone::Good, figures.total > state.fleet.policy.rto_target),
+        (Some(End::Done), true) => (Tone::Good, !fence && figures.total > state.fleet.policy.rto_target),
         (Some(End::Done), false) | (None, _) => (Tone::Warn, false),
         (Some(End::Aborted), _) => (Tone::Bad, false),
     };
@@ -45,11 +50,19 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
     if let Some((End::Aborted, _, reason)) = &run.ended {
         page.labelled("because", reason, Tone::Plain);
     }
+    // Before the figures: they can wait, this can not.
+    open(state, run, &mut page);
     page.blank();
-    bars(figures, &mut page);
-    page.blank();
-    losses(state, figures, &mut page);
-    open(run, figures, &mut page);
+    if fence {
+        fenced(state, run, &mut page);
+        page.blank();
+    } else {
+        bars(figures, &mut page);
+        page.blank();
+        losses(state, figures, &mut page);
+    }
+    passed_over(figures, &mut page);
+    page.labelled("next", &format!("leeward journal show {} tells all of it", run.declared.run), Tone::Dim);
     (format!("end of run {}", run.declared.run), page.rows)
 }
 
@@ -107,7 +120,31 @@ fn losses(state: &State, figures: &Figures, page: &mut Writer) {
     }
 }
 
-fn open(run: &Run, figures: &Figures, page: &mut Writer) {
+/// What was fenced, step by step, and by what that is proven.
+fn fenced(state: &State, run: &Run, page: &mut Writer) {
+    for (step, slot) in run.declared.playbook.steps.iter().zip(&run.steps) {
+        let what = match step.kind {
+            Kind::ControllersScale { .. } => "controllers",
+            Kind::CronsSuspend { .. } => "crons",
+            Kind::DatabaseFence => "database",
+            _ => continue,
+        };
+        let proof: Vec<&str> = slot.evidence.iter().map(|evidence| evidence.text.as_str()).collect();
+        let text = match (&slot.state, proof.as_slice()) {
+            (StepState::Done, []) => "as it should be".to_owned(),
+            (StepState::Done, proof) => proof.join("; "),
+            (StepState::Skipped(why), _) => format!("nothing to do: {why}"),
+            (StepState::Unproven(why) | StepState::Failed(why) | StepState::Uncertain(why), _) => {
+                format!("NOT proven: {why}")
+            }
+            (other, _) => format!("NOT fenced: {}", other.word()),
+        };
+        let at = slot.ended_at.map(|at| moment(at, state.fleet.now)).unwrap_or_default();
+        page.signed(super::step::mark(slot, false), &format!("{what:<12}{text}"), Tone::Plain, &at);
+    }
+}
+
+fn passed_over(figures: &Figures, page: &mut Writer) {
     if figures.overrides.is_empty() {
         page.labelled("overrides", "none", Tone::Plain);
     }
@@ -119,8 +156,23 @@ fn open(run: &Run, figures: &Figures, page: &mut Writer) {
     for (at, (step, why)) in figures.unproven.iter().enumerate() {
         page.labelled(if at == 0 { "not proven" } else { "" }, &format!("{step}: {why}"), Tone::Overridden);
     }
+}
+
+/// What is still to be done, the most urgent first.
+fn open(state: &State, run: &Run, page: &mut Writer) {
+    let old = run.from_name();
+    let mut items = Vec::new();
+    let steps = run.declared.playbook.steps.iter().zip(&run.steps);
+    let unfenced = steps.into_iter().any(|(step, slot)| slot.reopens(step));
+    // A later fence may have seen to it.
+    let fenced_now = state.fleet.old_and_fenced(run.declared.direction.from) == Some(true);
+    if unfenced && !fenced_now {
+        items.push((format!("{old} is NOT fenced: when it answers, run the playbook fence"), Tone::Bad));
+    }
     if run.promotion_started() {
-        let text = format!("{} must be rebuilt as a replica before it can take over again", run.from_name());
-        page.labelled("open", &text, Tone::Warn);
+        items.push((format!("{old} must be rebuilt as a replica before it can take over again"), Tone::Warn));
+    }
+    for (at, (text, tone)) in items.iter().enumerate() {
+        page.labelled(if at == 0 { "open" } else { "" }, text, *tone);
     }
 }

@@ -1,6 +1,6 @@
 //! The keys, from the live keymap: those of the view one came from first.
 
-use crate::console::action::Action;
+use crate::console::action::{Action, Group};
 use crate::console::keymap::Mode;
 use crate::console::row::{Row, Tone, cut};
 use crate::console::state::State;
@@ -18,10 +18,25 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
         }
         rows.push(Row::of(title(mode), Tone::Strong));
         let mut last = None;
-        for action in Action::ALL {
+        let mut actions: Vec<Action> = Action::ALL.to_vec();
+        // What is done here comes before moving about, which every hand knows.
+        actions.sort_by_key(|action| match action.group() {
+            Group::Playbook if mode == Mode::Playbook => 0,
+            Group::Consent | Group::Text => 1,
+            Group::List => 2,
+            Group::View => 3,
+            Group::Program => 4,
+            Group::Playbook => 5,
+            Group::Movement => 6,
+        });
+        for action in &actions {
+            let steps = matches!(action, Action::NextPane | Action::PreviousPane);
+            if steps && mode != Mode::Playbook {
+                continue;
+            }
             let keys = state.keymap.keys_for(mode, *action);
             // What works everywhere is said once, with the first.
-            let shared = at > 0 && mode.knows_global() && state.keymap.keys_for(first, *action) == keys;
+            let shared = at > 0 && !steps && mode.knows_global() && state.keymap.keys_for(first, *action) == keys;
             if keys.is_empty() || shared {
                 continue;
             }

@@ -11,6 +11,7 @@ mod plan;
 mod step;
 mod why;
 pub mod words;
+mod writer;
 
 pub use step::step_rows;
 

@@ -1,7 +1,7 @@
 //! A playbook before it is run: where it would lead, what it would cost, what holds it back, and its steps.
 
-use super::step::Writer;
 use super::words::verdict;
+use super::writer::Writer;
 use crate::console::row::{Row, Sign, Tone};
 use crate::console::state::State;
 use crate::domain::region::Direction;
@@ -18,9 +18,13 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
         return ("plan".to_owned(), page.rows);
     };
     page.push(Row::of(&playbook.title, Tone::Strong));
+    let fence = playbook.purpose == Purpose::Fence;
     let way = state.way().unwrap_or(Err(DeclareError::NoPrimary));
     let direction = way.as_ref().ok().copied();
     match way {
+        Ok(way) if fence => {
+            page.labelled("fences", state.fleet.name(way.from), Tone::Region(way.from));
+        }
         Ok(way) => page.push(
             Row::new()
                 .dim("from        ")
@@ -34,6 +38,7 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
     }
     let history = state.history.takes.get(&playbook.name);
     let takes = match history {
+        _ if fence => format!("about {} of steps, and your decisions", clock(playbook.expect())),
         Some(span) => format!("{} in the last run; target {}", clock(*span), age(state.fleet.policy.rto_target)),
         None => format!(
             "about {} of steps, by the playbook, and your decisions; target {}",
@@ -42,7 +47,7 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
         ),
     };
     page.labelled("takes", &takes, Tone::Plain);
-    if playbook.purpose != Purpose::Fence {
+    if !fence {
         costs(state, &mut page);
     }
     steps(state, playbook, direction, &mut page);
@@ -53,11 +58,14 @@ fn costs(state: &State, page: &mut Writer) {
     let readiness = &state.derived.readiness;
     match &readiness.loss {
         Some(loss) => {
-            let verb = if loss.exact { "" } else { "perhaps " };
             let rows = readiness
                 .loss_rows
                 .map(|rows| format!("; {}", many(usize::try_from(rows).unwrap_or(0), "archive row", "archive rows")));
-            page.labelled("loses", &format!("{verb}{}{}", loss.words(), rows.unwrap_or_default()), Tone::Plain);
+            page.labelled(
+                if loss.exact { "loses" } else { "may lose" },
+                &format!("{}{}", loss.words(), rows.unwrap_or_default()),
+                Tone::Plain,
+            );
         }
         None => page.labelled("loses", "not known without a direction", Tone::Unknown),
     }

@@ -1,8 +1,9 @@
 //! The run: its steps as a list, and one step as a page.
 
 use super::words::{evidence_age, moment, verdict};
+use super::writer::Writer;
 use crate::console::guide::Turn;
-use crate::console::row::{Row, Sign, Tone, wrap};
+use crate::console::row::{Row, Sign, Tone};
 use crate::console::state::{Followed, State};
 use crate::domain::effect::{Effect, Outcome};
 use crate::domain::since;
@@ -157,57 +158,6 @@ pub(super) fn rows(state: &State, at: usize, columns: usize) -> (String, bool, V
     page.labelled("takes", &takes(state, &step.id, step.expect), Tone::Dim);
     let title = format!("step {} of {} {}", at + 1, run.steps.len(), step.id);
     (title, step.kind.irreversible(), page.rows)
-}
-
-/// Columns kept free for a sign: as an ASCII word it takes up to four.
-const SIGN: usize = 7;
-
-/// Rows being written, with wrapping.
-pub(super) struct Writer {
-    pub columns: usize,
-    pub rows: Vec<Row>,
-}
-
-impl Writer {
-    pub fn push(&mut self, row: Row) {
-        self.rows.push(row);
-    }
-
-    pub fn blank(&mut self) {
-        self.rows.push(Row::new());
-    }
-
-    /// A label of twelve columns and words that wrap beside it.
-    pub fn labelled(&mut self, label: &str, text: &str, tone: Tone) {
-        const LABEL: usize = 12;
-        for (at, line) in wrap(text, self.columns.saturating_sub(LABEL)).into_iter().enumerate() {
-            let label = if at == 0 { label } else { "" };
-            self.rows.push(Row::new().dim(format!("{label:<LABEL$}")).add(line, tone));
-        }
-    }
-
-    /// A sign, words that wrap beside it, and something at the right edge of the first line.
-    pub fn signed(&mut self, (sign, tone): (Sign, Tone), text: &str, words: Tone, right: &str) {
-        let room = self.columns.saturating_sub(SIGN + if right.is_empty() { 0 } else { right.len() + 2 });
-        for (at, line) in wrap(text, room).into_iter().enumerate() {
-            let row = match at {
-                0 => Row::new().say("  ").sign(sign, tone).say(" ").add(line, words).fill().dim(right),
-                _ => Row::new().say("    ").add(line, words),
-            };
-            self.rows.push(row);
-        }
-    }
-
-    /// Words that wrap, set in.
-    pub fn inset(&mut self, text: &str, tone: Tone) {
-        for line in wrap(text, self.columns.saturating_sub(4)) {
-            self.rows.push(Row::new().say("    ").add(line, tone));
-        }
-    }
-
-    pub fn head(&mut self, text: &str) {
-        self.rows.push(Row::of(text, Tone::Strong));
-    }
 }
 
 /// Whose turn it is, in a sentence that names the key.

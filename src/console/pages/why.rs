@@ -24,6 +24,27 @@ impl State {
         }
     }
 
+    /// With a run open, what would be said of a failover now is asked by its steps, and of another one afterwards.
+    #[must_use]
+    pub fn readiness_note(&self) -> Option<String> {
+        let run = self.run.as_ref().map(|followed| &followed.run).filter(|run| run.ended.is_none())?;
+        let place = match self.open_step() {
+            Some((at, step, _)) => format!("step {} of {}, {}", at + 1, run.steps.len(), step.id),
+            None => "every step behind".to_owned(),
+        };
+        let keys = self.keymap.keys_for(View::Overview.mode(), Action::ViewPlaybooks);
+        let key = crate::console::hints::best(keys).unwrap_or_else(|| "its page".to_owned());
+        Some(format!("run {} is open at {place}: its steps ask what holds ({key})", run.declared.run))
+    }
+
+    /// The failover that readiness speaks of would undo the one that was followed here: it leads back. The region's name.
+    #[must_use]
+    pub fn leads_back_to(&self) -> Option<&str> {
+        let run = &self.run.as_ref()?.run;
+        let way = self.derived.readiness.direction?;
+        (run.promotion_started() && way.to == run.declared.direction.from).then(|| self.fleet.name(way.to))
+    }
+
     /// Why there is no direction, in lines of so many columns. Empty: there is one.
     #[must_use]
     pub fn why_no_direction(&self, columns: usize) -> Vec<Row> {

@@ -1,13 +1,16 @@
 //! Words that several pages and panes share: moments, ages of evidence, verdicts. Pure.
 
-use crate::console::row::{Sign, Tone, cut, width, wrap};
+use crate::console::row::{Row, Sign, Tone, cut, width, wrap};
+use crate::console::state::State;
 use crate::domain::fleet::Fleet;
 use crate::domain::freshness::Freshness;
 use crate::domain::region::Side;
-use crate::domain::units::age;
+use crate::domain::units::{age, clock};
 use crate::domain::{Timestamp, since};
 use crate::gates::alarms::Alarm;
 use crate::gates::{Answer, Verdict};
+use crate::playbook::file::Purpose;
+use crate::playbook::run::Run;
 
 /// A moment as it is read on a wall: `14:09:11`, with the date where it is not today's. Always UTC.
 #[must_use]
@@ -78,4 +81,26 @@ pub fn alarm_lines(alarm: &Alarm, columns: usize) -> Vec<String> {
         _ => lines.extend(fit(&format!("lift it: {}", alarm.advice))),
     }
     lines
+}
+
+/// Where a run leads: `us-central1 → us-east1`, or `fences us-central1`.
+#[must_use]
+pub fn way(run: &Run) -> Row {
+    let row = Row::new();
+    if run.declared.playbook.purpose == Purpose::Fence {
+        return row.add(format!("fences {}", run.from_name()), Tone::Strong);
+    }
+    let row = row.add(format!("{} ", run.from_name()), Tone::Strong).sign(Sign::Arrow, Tone::Strong);
+    row.add(format!(" {}", run.to_name()), Tone::Strong)
+}
+
+/// How long a run has taken, or took; of the target, where it brings a service back.
+#[must_use]
+pub fn run_clock(state: &State, run: &Run) -> String {
+    let until = run.ended.as_ref().map_or(state.fleet.now, |(_, at, _)| *at);
+    if run.declared.playbook.purpose == Purpose::Fence {
+        // It is not the outage that counts here, but the fence.
+        return clock(since(run.declared_at, until));
+    }
+    format!("{} of {}", clock(since(run.t0(), until)), age(state.fleet.policy.rto_target))
 }

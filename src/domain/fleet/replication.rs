@@ -53,28 +53,57 @@ impl Loss {
         Some(Bytes(self.bytes?.0.saturating_add(unseen.0)))
     }
 
-    /// In words: `0 B`, `an unknown amount`, or `10.5 KiB and what came after 14:09:11: about 2 KiB, 96 KiB by now if it
-    /// still writes`. Without an age, since the words stand in records.
+    /// In words: `0 B`, `an unknown amount`, or `at least 10.5 KiB, about 12.5 KiB if the old primary ended at 14:09:13, up
+    /// to 106.5 KiB if it wrote on`. Without an age, since the words stand in records.
     #[must_use]
     pub fn words(&self) -> String {
-        match (self.bytes, self.exact, self.primary_at) {
-            (None, _, _) => "an unknown amount".to_owned(),
-            (Some(bytes), false, Some(at)) => {
-                let after = self.after.map(|after| format!(": about {after}")).unwrap_or_default();
-                let writing = self.writing.map(|all| format!(", {all} if it lives")).unwrap_or_default();
-                format!("{bytes} and what came after {}{after}{writing}", at.strftime("%H:%M:%S"))
+        let (bytes, at) = match (self.bytes, self.exact, self.primary_at) {
+            (None, _, _) => return "an unknown amount".to_owned(),
+            (Some(bytes), false, Some(at)) => (bytes, at),
+            (Some(bytes), _, _) => return bytes.to_string(),
+        };
+        let ended_at = at.saturating_add(self.unseen.unwrap_or_default()).unwrap_or(at).strftime("%H:%M:%S");
+        // What the standby lacked at the last look is lost for certain; none of it says nothing.
+        let least = |ended: Bytes| match bytes {
+            Bytes(0) => String::new(),
+            bytes if bytes == ended => String::new(),
+            bytes => format!("at least {bytes}, "),
+        };
+        match (self.if_ended(), self.at_most()) {
+            (Some(ended), Some(most)) if most > ended => {
+                let least = least(ended);
+                format!("{least}about {ended} if the old primary ended at {ended_at}, up to {most} if it wrote on")
             }
-            (Some(bytes), _, _) => bytes.to_string(),
+            (Some(ended), _) => format!("{}about {ended}, if the old primary ended at {ended_at}", least(ended)),
+            (None, _) => {
+                format!("at least {bytes}; what the old primary wrote after {} is not known", at.strftime("%H:%M:%S"))
+            }
         }
     }
 
-    /// The same in few words, for a narrow place: `12.5 KiB, 106.5 KiB if it lives`.
+    /// The same in few words, for a narrow place: `about 12.5 KiB, up to 106.5 KiB if us-central1 wrote on`. `old` is the
+    /// old primary's name.
     #[must_use]
-    pub fn short(&self) -> String {
-        match (self.if_ended(), self.at_most()) {
-            (Some(ended), Some(most)) if most > ended => format!("{ended}, {most} if it lives"),
-            (Some(ended), _) => ended.to_string(),
-            (None, _) => self.words(),
+    pub fn short(&self, old: &str) -> String {
+        match (self.if_ended(), self.at_most(), self.bytes) {
+            (Some(ended), _, _) if self.exact => ended.to_string(),
+            (Some(ended), Some(most), _) if most > ended => format!("about {ended}, up to {most} if {old} wrote on"),
+            (Some(ended), _, _) => format!("about {ended}"),
+            (None, _, Some(bytes)) => format!("at least {bytes}; how much more is not known"),
+            (None, _, None) => "an unknown amount".to_owned(),
+        }
+    }
+}
+
+impl Loss {
+    /// From the least to the most, for where there is no room for more: `12.5 KiB to 106.5 KiB`.
+    #[must_use]
+    pub fn range(&self) -> String {
+        match (self.if_ended(), self.at_most(), self.bytes) {
+            (Some(ended), Some(most), _) if most > ended && !self.exact => format!("{ended} to {most}"),
+            (Some(ended), _, _) => ended.to_string(),
+            (None, _, Some(bytes)) => format!("{bytes} or more"),
+            (None, _, None) => "an unknown amount".to_owned(),
         }
     }
 }
@@ -236,4 +265,47 @@ fn written(rate: Option<f64>, span: Option<Duration>) -> Option<Bytes> {
 pub fn message_age(sample: &DatabaseSample, replica: &ReplicaState) -> Option<Duration> {
     let heard = replica.receiver.as_ref()?.last_message?;
     Some(since(heard, sample.server_time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(bytes: u64, after: Option<u64>, writing: Option<u64>) -> Loss {
+        Loss {
+            bytes: Some(Bytes(bytes)),
+            after: after.map(Bytes),
+            writing: writing.map(Bytes),
+            primary_at: Some(Timestamp::from_second(1_795_528_800).unwrap()),
+            unseen: Some(Duration::from_secs(3)),
+            primary_lsn: None,
+            replica_lsn: None,
+            exact: false,
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_comes_before_what_is_lost_for_certain() {
+        let cases = [
+            (
+                loss(0, Some(2048), Some(4096)),
+                "about 2.0 KiB if the old primary ended at 14:00:03, up to 4.0 KiB if it wrote on",
+            ),
+            (
+                loss(1024, Some(1024), Some(9216)),
+                "at least 1.0 KiB, about 2.0 KiB if the old primary ended at 14:00:03, up to 10.0 KiB if it wrote on",
+            ),
+            (loss(0, Some(0), None), "about 0 B, if the old primary ended at 14:00:03"),
+            (loss(0, None, None), "at least 0 B; what the old primary wrote after 14:00:00 is not known"),
+            (Loss { exact: true, ..loss(7, None, None) }, "7 B"),
+            (Loss { bytes: None, ..loss(0, None, None) }, "an unknown amount"),
+        ];
+        for (loss, words) in cases {
+            assert_eq!(loss.words(), words);
+        }
+        assert_eq!(
+            loss(0, Some(2048), Some(4096)).short("us-central1"),
+            "about 2.0 KiB, up to 4.0 KiB if us-central1 wrote on"
+        );
+    }
 }

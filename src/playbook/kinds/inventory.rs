@@ -35,7 +35,7 @@ pub fn taken(scene: &Scene<'_>) -> Proof {
             }
         })
         .collect();
-    let age = crate::domain::units::age(crate::domain::since(at, scene.fleet.now));
-    let words = format!("{} in flight, as of {age} ago", crate::domain::units::many(runs.len(), "run", "runs"));
+    let as_of = at.strftime("%H:%M:%SZ");
+    let words = format!("{} in flight, as of {as_of}", crate::domain::units::many(runs.len(), "run", "runs"));
     Proof::Proven(vec![scene.evidence(Source::Kubernetes(from), words)], Some(Box::new(Note::Inventory { at, runs })))
 }

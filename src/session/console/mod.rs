@@ -24,6 +24,7 @@ use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
 use crate::playbook::file::Playbook;
+use crate::playbook::run::Run;
 use crate::runner::{Agreement, News, Order};
 use crate::ui::theme::Theme;
 use crossterm::event::{Event as TerminalEvent, KeyEventKind};
@@ -84,6 +85,8 @@ struct Console {
 /// Opens the console and stays until the operator leaves or the terminal is gone. `announcements` are shown as they
 /// come: a scenario says what it does.
 ///
+/// What comes back is the run that was driven or watched last, as it was left.
+///
 /// # Errors
 /// The terminal refuses.
 pub async fn run(
@@ -91,7 +94,7 @@ pub async fn run(
     looks: Looks,
     playbooks: Vec<Playbook>,
     mut announcements: mpsc::Receiver<String>,
-) -> io::Result<()> {
+) -> io::Result<Option<Run>> {
     let log = setup.state_dir.join(&setup.policy.environment).join("console.log");
     // A log that cannot be written is no reason to stay blind on a bad night.
     let _ = super::log::begin(&log);
@@ -125,8 +128,7 @@ pub async fn run(
             super::mishap::happen(mishap);
         }
     }
-    console.close().await;
-    Ok(())
+    Ok(console.close().await)
 }
 
 async fn next_news(driving: &mut Option<Driving>) -> Option<News> {
@@ -356,7 +358,7 @@ impl Console {
 
     /// Leaves in good order: the run is detached and can be resumed, notes are written, connections closed, and the
     /// terminal is given back first, since the operator is waiting for it.
-    async fn close(self) {
+    async fn close(self) -> Option<Run> {
         let Console { listener, screen, sources, notes, state, driving, .. } = self;
         listener.stop().await;
         drop(screen);
@@ -370,5 +372,6 @@ impl Console {
         }
         super::picture::write_notes(&notes, &state.fleet);
         sources.stop().await;
+        state.run.map(|followed| followed.run)
     }
 }

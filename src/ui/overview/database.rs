@@ -7,7 +7,7 @@ use crate::domain::database::{DatabaseSample, ReplicaState};
 use crate::domain::fleet::replication::Following;
 use crate::domain::freshness::Source;
 use crate::domain::region::{Direction, Side};
-use crate::domain::units::{age, count};
+use crate::domain::units::{age, archive_rows, count};
 
 pub fn rows(state: &State, columns: u16) -> Vec<Row> {
     let fleet = &state.fleet;
@@ -172,7 +172,7 @@ fn lost(state: &State, way: Direction) -> Vec<Row> {
         }
         None => Row::of("the primary's log was never seen", Tone::Unknown),
     };
-    let words = loss.short();
+    let words = loss.range();
     let tone = if loss.bytes.is_some() { Tone::Warn } else { Tone::Unknown };
     vec![has, last, Row::new().dim("may lose ").add(words, tone)]
 }
@@ -185,12 +185,12 @@ fn archive(state: &State, way: Direction) -> Row {
     let old = fleet.region(way.from).live_database(fleet.now).is_none();
     match (from, to) {
         (Some(from), Some(to)) if old => {
-            label.say(format!("{} rows here", count(to))).add(format!(", {} there", count(from)), Tone::Old)
+            label.say(format!("{} here", archive_rows(to))).add(format!(", {} there", count(from)), Tone::Old)
         }
-        (Some(from), Some(to)) if from == to => label.say(format!("{} = {} rows", count(from), count(to))),
-        (Some(from), Some(to)) => label.say(format!("{} rows, standby {}", count(from), count(to))),
-        (None, Some(to)) => label.say(format!("{} rows on the standby", count(to))),
-        (Some(from), None) => label.say(format!("{} rows", count(from))).add(", standby not counted", Tone::Dim),
+        (Some(from), Some(to)) if from == to => label.say(format!("{} = {}", count(from), archive_rows(to))),
+        (Some(from), Some(to)) => label.say(format!("{}, standby {}", archive_rows(from), count(to))),
+        (None, Some(to)) => label.say(format!("{} on the standby", archive_rows(to))),
+        (Some(from), None) => label.say(archive_rows(from)).add(", standby not counted", Tone::Dim),
         (None, None) => label.add("not counted yet", Tone::Dim),
     }
 }

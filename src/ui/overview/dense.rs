@@ -5,7 +5,7 @@ use super::super::look::Look;
 use super::super::timeline::weighty;
 use super::{database, readiness, region_title};
 use crate::console::pages::words::{alarm_lines, verdict};
-use crate::console::row::{Piece, Row, Tone, pad};
+use crate::console::row::{Piece, Row, Tone, cut, pad};
 use crate::console::state::State;
 use crate::domain::database::{DatabaseSample, ReplicaState};
 use crate::domain::fleet::region::Region;
@@ -129,18 +129,22 @@ fn crons(state: &State, side: Side, region: &Region) -> Row {
     };
     match (region.live_crons(state.fleet.now).is_some(), counts.active > 0) {
         (true, _) => Row::new().say(text),
-        (false, true) => Row::new().add(text, Tone::Old).add("  fire on return", Tone::Warn),
+        (false, true) => Row::new().add(counts.active.to_string(), Tone::Old).add(" fire on its return", Tone::Warn),
         (false, false) => Row::new().add(text, Tone::Old).add("  unknown now", Tone::Unknown),
     }
 }
 
 fn middle(state: &State, columns: usize) -> Vec<Row> {
-    let mut rows = vec![pair(state), ready(state)];
-    match state.why_no_direction(columns) {
-        why if why.is_empty() => rows.push(readiness::loss(state, columns)),
-        why => rows.extend(why),
+    let mut rows = vec![pair(state)];
+    match (state.why_no_direction(columns), state.readiness_note()) {
+        (why, Some(note)) if why.is_empty() => rows.push(Row::of(cut(&note, columns), Tone::Plain)),
+        (why, None) if why.is_empty() => rows.extend([ready(state), readiness::loss(state, columns)]),
+        (why, _) => {
+            rows.push(ready(state));
+            rows.extend(why);
+        }
     }
-    if let Some(finding) = state.derived.readiness.blocks.first() {
+    if let Some(finding) = state.derived.readiness.blocks.first().filter(|_| !state.run_is_open()) {
         let (sign, tone) = verdict(finding.answer.verdict);
         rows.push(
             Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text),
@@ -192,5 +196,6 @@ fn pair(state: &State) -> Row {
 
 fn ready(state: &State) -> Row {
     let (word, tone) = state.readiness_word();
-    Row::new().add(word, tone).dim("   ").then(readiness::time(state))
+    let back = state.leads_back_to().map(|name| format!("back to {name}: ")).unwrap_or_default();
+    Row::new().say(back).add(word, tone).dim("   ").then(readiness::time(state))
 }

@@ -9,13 +9,23 @@ use crate::gates::readiness::State as Verdict;
 
 pub fn title(state: &State) -> Row {
     let (word, tone) = state.readiness_word();
-    Row::new().add("readiness", Tone::Strong).dim(" · ").add(word, tone)
+    let row = Row::new().add("readiness", Tone::Strong);
+    if state.readiness_note().is_some() && state.derived.readiness.direction.is_some() {
+        return row.dim(" · a run is open");
+    }
+    match state.leads_back_to() {
+        Some(name) => row.dim(" · ").say(format!("a failover back to {name}")).dim(" · ").add(word, tone),
+        None => row.dim(" · ").add(word, tone),
+    }
 }
 
 pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
     let readiness = &state.derived.readiness;
     if readiness.state == Verdict::NoDirection {
         return state.why_no_direction(columns);
+    }
+    if let Some(note) = state.readiness_note() {
+        return vec![Row::of(cut(&note, columns), Tone::Plain)];
     }
     let mut rows = Vec::new();
     // The price keeps the last line but one; what holds comes first.
@@ -62,26 +72,29 @@ pub fn loss(state: &State, columns: usize) -> Row {
     if readiness.direction.is_none() {
         return Row::new();
     }
+    let (flight, flight_tone) = match readiness.in_flight {
+        Some(runs) if fresh(state) => (format!("   {} in flight", many(runs, "run", "runs")), Tone::Plain),
+        Some(runs) => (format!("   {} in flight as last known", many(runs, "run", "runs")), Tone::Old),
+        None => ("   runs in flight unknown".to_owned(), Tone::Unknown),
+    };
     let (row, rest) = match &readiness.loss {
         Some(loss) => {
             let limit = Bytes(state.fleet.policy.loss_bytes_max);
             let over = loss.at_most().is_none_or(|bytes| bytes > limit);
             let verb = if loss.exact { "loses " } else { "may lose " };
+            let old = readiness.direction.map_or("it", |way| state.fleet.name(way.from));
             let rows = readiness.loss_rows.map(|rows| {
                 format!("   {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
             });
             let tone = if over { Tone::Warn } else { Tone::Plain };
             let rest = format!("{}   limit {limit}", rows.unwrap_or_default());
-            (Row::new().dim(verb).add(loss.short(), tone), rest)
+            let words = loss.short(old);
+            let fits = width(verb) + width(&words) + width(&flight) <= columns;
+            (Row::new().dim(verb).add(if fits { words } else { loss.range() }, tone), rest)
         }
         None => (Row::of("loss unknown", Tone::Unknown), String::new()),
     };
-    let (flight, tone) = match readiness.in_flight {
-        Some(runs) if fresh(state) => (format!("   {} in flight", many(runs, "run", "runs")), Tone::Plain),
-        Some(runs) => (format!("   {} in flight as last known", many(runs, "run", "runs")), Tone::Old),
-        None => ("   runs in flight unknown".to_owned(), Tone::Unknown),
-    };
-    let row = row.add(flight, tone);
+    let row = row.add(flight, flight_tone);
     if width(&row.text()) + width(&rest) > columns { row } else { row.dim(rest) }
 }
 

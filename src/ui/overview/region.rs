@@ -162,6 +162,7 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
     // Notes are of unfinished runs alone.
     let row = match region.runs.remembered {
         Some(_) => row,
+        None if old => row,
         None => row.dim("  failed ").add(number(counts.failed), tone),
     };
     if old {
@@ -203,6 +204,7 @@ fn crons(state: &State, side: Side, region: &Region) -> Row {
     if region.live_crons(state.fleet.now).is_some() {
         label.say(text)
     } else if counts.active > 0 {
+        let text = format!("{} active", counts.active);
         label.add(text, Tone::Old).fill().sign(Sign::Warn, Tone::Warn).add(" fire on its return", Tone::Warn)
     } else {
         label.add(text, Tone::Old).fill().add("unknown now", Tone::Unknown)
