@@ -105,8 +105,10 @@ pub struct DnsEndpoints {
     pub name: String,
     /// Zone of the name.
     pub zone: String,
-    /// Authoritative servers, `address:port`.
+    /// Authoritative servers, `address:port`. Empty: those of the zone's NS records.
     pub authoritative: Vec<String>,
+    /// The zone's primary, `address:port`, which is asked for the NS records. None: the resolvers are.
+    pub primary: Option<String>,
     /// Resolvers, `address:port`.
     pub resolvers: Vec<String>,
     /// How it is changed. None: not from here.

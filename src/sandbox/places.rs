@@ -56,6 +56,7 @@ pub fn endpoints(sandbox: &Sandbox) -> Endpoints {
             name: NAME.to_owned(),
             zone: sandbox.dns.zone().trim_end_matches('.').to_owned(),
             authoritative: servers,
+            primary: None,
             resolvers: Vec::new(),
             update,
         }),

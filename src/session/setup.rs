@@ -122,14 +122,15 @@ fn dns(dns: &settings::DnsSettings) -> DnsEndpoints {
         }),
         DnsProvider::None | DnsProvider::Command(_) => None,
     };
-    let mut authoritative = dns.servers.clone();
-    if let (true, DnsProvider::Rfc2136 { server, .. }) = (authoritative.is_empty(), &dns.provider) {
-        authoritative.push(server.clone());
-    }
+    let primary = match &dns.provider {
+        DnsProvider::Rfc2136 { server, .. } => Some(server.clone()),
+        DnsProvider::None | DnsProvider::Command(_) => None,
+    };
     DnsEndpoints {
         name: dns.name.clone(),
         zone: dns.zone.clone().unwrap_or_else(|| parent(&dns.name)),
-        authoritative,
+        authoritative: dns.servers.clone(),
+        primary,
         resolvers: dns.resolvers.clone(),
         update,
     }

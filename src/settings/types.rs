@@ -108,11 +108,12 @@ pub struct DnsSettings {
     pub name: String,
     /// How it is switched.
     pub provider: DnsProvider,
-    /// The zone that holds the name, without the last dot; absent: found by asking.
+    /// The zone that holds the name, without the last dot; absent: what follows the first dot of the name.
     pub zone: Option<String>,
     /// The address that means each region: (region, address), in the order of the regions.
     pub targets: Vec<(String, IpAddr)>,
-    /// The authoritative servers to ask, `host:port`; empty: found by the zone's NS records.
+    /// The authoritative servers to ask, `host:port`; empty: the primary of [`DnsProvider::Rfc2136`] and those that the
+    /// zone's NS records name there, or without one at the resolvers.
     pub servers: Vec<String>,
     /// Public resolvers to ask as well, `host:port`.
     pub resolvers: Vec<String>,

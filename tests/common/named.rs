@@ -56,10 +56,16 @@ fn free_port() -> SocketAddr {
 impl Named {
     /// Starts one with more options and zones, and returns when it answers for `NAME`.
     pub async fn start(program: &Path, options: &str, zones: impl Fn(SocketAddr) -> String) -> Named {
-        Named::start_at(free_port(), program, options, zones).await
+        Named::start_at(free_port(), program, options, zones, "").await
     }
 
-    async fn start_at(addr: SocketAddr, program: &Path, options: &str, zones: impl Fn(SocketAddr) -> String) -> Named {
+    async fn start_at(
+        addr: SocketAddr,
+        program: &Path,
+        options: &str,
+        zones: impl Fn(SocketAddr) -> String,
+        more_records: &str,
+    ) -> Named {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().display();
         let port = addr.port();
@@ -73,7 +79,7 @@ impl Named {
             zones(addr)
         );
         fs::write(folder.path().join("named.conf"), configuration).unwrap();
-        fs::write(folder.path().join("zone.db"), zone_file()).unwrap();
+        fs::write(folder.path().join("zone.db"), zone_file() + more_records).unwrap();
         let mut child = Command::new(program)
             .args(["-g", "-n", "1", "-c"])
             .arg(folder.path().join("named.conf"))
@@ -83,7 +89,8 @@ impl Named {
             .spawn()
             .unwrap();
         let alone = DnsEndpoints { resolvers: vec![addr.to_string()], ..endpoints(&[]) };
-        while dns::look(&alone).await.answers[0].result.is_err() {
+        // The resolver's answer is the last one.
+        while dns::look(&alone).await.answers.last().is_none_or(|answer| answer.result.is_err()) {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("named ended, {status}: {}", fs::read_to_string(folder.path().join("log")).unwrap());
             }
@@ -94,10 +101,15 @@ impl Named {
 
     /// The zone's primary.
     pub async fn primary(program: &Path) -> Named {
+        Named::primary_with(program, "").await
+    }
+
+    /// The same with more records in its zone.
+    pub async fn primary_with(program: &Path, more_records: &str) -> Named {
         let zone = format!(
             "zone \"{ZONE}\" {{ type primary; file \"zone.db\"; allow-update {{ key \"leeward-key\"; }}; notify no; }};"
         );
-        Named::start(program, "recursion no;", |_| zone.clone()).await
+        Named::start_at(free_port(), program, "recursion no;", |_| zone.clone(), more_records).await
     }
 
     /// A primary and a secondary that is told of each change.
@@ -115,7 +127,7 @@ impl Named {
             "zone \"{ZONE}\" {{ type secondary; file \"copy.db\"; primaries {{ 127.0.0.1 port {}; }}; notify no; }};",
             primary.addr.port()
         );
-        let secondary = Named::start_at(second, program, "recursion no;", |_| copy.clone()).await;
+        let secondary = Named::start_at(second, program, "recursion no;", |_| copy.clone(), "").await;
         (primary, secondary)
     }
 
@@ -155,6 +167,7 @@ pub fn endpoints(servers: &[SocketAddr]) -> DnsEndpoints {
         name: NAME.to_owned(),
         zone: ZONE.to_owned(),
         authoritative: servers.iter().map(ToString::to_string).collect(),
+        primary: None,
         resolvers: Vec::new(),
         update: servers.first().map(|server| update(*server, "leeward-key", KEY)),
     }

@@ -4,6 +4,7 @@
 
 mod exchange;
 mod key;
+mod nameservers;
 mod observe;
 mod resolve;
 mod update;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use super::nameservers::NameServers;
 use super::resolve::round;
 use crate::adapters::clock;
 use crate::adapters::pace::back_off;
@@ -18,9 +19,14 @@ use crate::domain::observation::{Fact, Observation};
 pub async fn observe(endpoints: DnsEndpoints, intervals: Intervals, out: mpsc::Sender<Observation>) {
     let rounds = async {
         let mut failures = 0;
+        let mut servers = NameServers::default();
         loop {
+            let first = servers.missing();
+            if first {
+                servers.refresh(&endpoints).await;
+            }
             let (began, started) = (clock::now(), Instant::now());
-            let (sample, kinds) = round(&endpoints).await;
+            let (sample, kinds) = round(&endpoints, &servers).await;
             let facts = match verdict(&sample, &kinds) {
                 Ok(()) => {
                     failures = 0;
@@ -33,6 +39,10 @@ pub async fn observe(endpoints: DnsEndpoints, intervals: Intervals, out: mpsc::S
             };
             for fact in facts {
                 let _ = out.send(Observation { source: Source::Dns, at: clock::now(), fact }).await;
+            }
+            if !first {
+                // For the next round: what is known must not wait for it.
+                servers.refresh(&endpoints).await;
             }
             let rest = intervals.dns.saturating_sub(started.elapsed());
             sleep(if failures == 0 { rest } else { back_off(intervals.dns, failures) }).await;

@@ -12,6 +12,7 @@ use hickory_proto::op::{Message, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 
 use super::exchange::{self, ExchangeError};
+use super::nameservers::NameServers;
 use crate::domain::dns::{DnsAnswer, DnsSample, ServerKind};
 use crate::domain::endpoints::DnsEndpoints;
 use crate::domain::freshness::ErrorKind;
@@ -24,18 +25,22 @@ pub(super) const LIMIT: Duration = Duration::from_secs(2);
 const ALIASES_MAX: usize = 8;
 const ADDRESSES_MAX: usize = 64;
 
-/// Asks every server at once. Each answers or does not within two seconds, and neither holds up the others.
+/// Asks every server at once. Each answers or does not within two seconds, and neither holds up the others. Where no
+/// authoritative server is configured, those of the zone's NS records are looked for first.
 pub async fn look(endpoints: &DnsEndpoints) -> DnsSample {
-    round(endpoints).await.0
+    let mut servers = NameServers::default();
+    servers.refresh(endpoints).await;
+    round(endpoints, &servers).await.0
 }
 
 /// The same, with what kind of failure stands behind each answer that says nothing, or None where it says something:
 /// "no such name" does.
-pub(super) async fn round(endpoints: &DnsEndpoints) -> (DnsSample, Vec<Option<ErrorKind>>) {
-    let authoritative = endpoints.authoritative.iter().map(|server| (server, ServerKind::Authoritative));
-    let resolvers = endpoints.resolvers.iter().map(|server| (server, ServerKind::Resolver));
-    let asked = authoritative.chain(resolvers).map(|(server, kind)| one(endpoints, server, kind));
-    let (answers, kinds) = join_all(asked).await.into_iter().unzip();
+pub(super) async fn round(endpoints: &DnsEndpoints, servers: &NameServers) -> (DnsSample, Vec<Option<ErrorKind>>) {
+    let authoritative = servers.servers(endpoints);
+    let zone = join_all(authoritative.iter().map(|server| one(endpoints, server, ServerKind::Authoritative)));
+    let caches = join_all(endpoints.resolvers.iter().map(|server| one(endpoints, server, ServerKind::Resolver)));
+    let (zone, caches) = tokio::join!(zone, caches);
+    let (answers, kinds) = zone.into_iter().chain(servers.gaps(endpoints)).chain(caches).unzip();
     (DnsSample { answers }, kinds)
 }
 
@@ -136,7 +141,7 @@ async fn ask_for(server: &str, name: &Name, record: RecordType, kind: ServerKind
 }
 
 /// Reads the addresses of a name out of an answer, following aliases within it.
-fn read(name: &Name, message: &Message) -> Found {
+pub(super) fn read(name: &Name, message: &Message) -> Found {
     let mut owner = name.clone();
     let mut found = Found { addresses: BTreeSet::new(), ttl: u32::MAX, alias: false };
     for _ in 0..ALIASES_MAX {
@@ -185,7 +190,13 @@ async fn serial(server: &str, zone: &str) -> Option<u32> {
     })
 }
 
-async fn question(server: &str, name: &Name, record: RecordType, recurse: bool) -> Result<Message, ExchangeError> {
+/// Asks one server one question.
+pub(super) async fn question(
+    server: &str,
+    name: &Name,
+    record: RecordType,
+    recurse: bool,
+) -> Result<Message, ExchangeError> {
     let address = exchange::address(server, LIMIT).await?;
     let mut request = Message::query();
     request.metadata.op_code = OpCode::Query;
