@@ -190,6 +190,13 @@ impl Run {
         Some((step, self.steps.get(index)?))
     }
 
+    /// A fence was gone past without a proof: the region that was left may act when it is back.
+    #[must_use]
+    pub fn unfenced(&self) -> bool {
+        let mut steps = self.declared.playbook.steps.iter().zip(&self.steps);
+        steps.any(|(step, slot)| step.kind.fences() && matches!(slot.state, StepState::Unproven(_)))
+    }
+
     /// A promotion was started, whatever became of it: from then on no fence of the old side may be undone.
     #[must_use]
     pub fn promotion_started(&self) -> bool {

@@ -181,7 +181,7 @@ pub fn figures(run: &Run) -> String {
         let _ = writeln!(out, "  {:<10}{step}: {why}", "unproven");
     }
     let old = run.from_name();
-    if run.declared.playbook.steps.iter().zip(&run.steps).any(|(step, slot)| slot.reopens(step)) {
+    if run.unfenced() {
         let _ = writeln!(out, "  {:<10}{old} is NOT fenced: when it answers, run the playbook fence", "open");
     }
     if run.promotion_started() {

@@ -211,7 +211,7 @@ fn database(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
     }
     let archive = Side::BOTH.map(|side| match &fleet.region(side).archive {
         Some(known) => {
-            let rows = known.value.rows.map_or("rows unknown".to_owned(), |rows| archive_rows(rows));
+            let rows = known.value.rows.map_or("rows unknown".to_owned(), archive_rows);
             let fresh = fleet.region(side).database_health.usable(fleet.now);
             format!("{} {rows}{}", fleet.name(side), dated(known.at, known.remembered, fresh, fleet.now))
         }

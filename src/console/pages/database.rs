@@ -177,7 +177,7 @@ fn place(sample: &DatabaseSample) -> String {
 
 fn archive(state: &State, region: &Region) -> Cell {
     let Some(known) = &region.archive else { return ("never counted".to_owned(), Tone::Unknown) };
-    let rows = known.value.rows.map_or_else(|| "rows not readable".to_owned(), |rows| archive_rows(rows));
+    let rows = known.value.rows.map_or_else(|| "rows not readable".to_owned(), archive_rows);
     let schema = known.value.schema_version.map_or_else(|| "schema unknown".to_owned(), |v| format!("schema {v}"));
     let counted = format!("{rows}, {schema}, counted {} ago", age(known.age(state.fleet.now)));
     (counted, tone(region.database_health.freshness(state.fleet.now), known.remembered))

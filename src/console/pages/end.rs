@@ -162,11 +162,9 @@ fn passed_over(figures: &Figures, page: &mut Writer) {
 fn open(state: &State, run: &Run, page: &mut Writer) {
     let old = run.from_name();
     let mut items = Vec::new();
-    let steps = run.declared.playbook.steps.iter().zip(&run.steps);
-    let unfenced = steps.into_iter().any(|(step, slot)| slot.reopens(step));
     // A later fence may have seen to it.
     let fenced_now = state.fleet.old_and_fenced(run.declared.direction.from) == Some(true);
-    if unfenced && !fenced_now {
+    if run.unfenced() && !fenced_now {
         items.push((format!("{old} is NOT fenced: when it answers, run the playbook fence"), Tone::Bad));
     }
     if run.promotion_started() {
