@@ -8,7 +8,7 @@
 use super::kind::{Kind, Told};
 use crate::domain::Timestamp;
 use crate::domain::freshness::SourceError;
-use crate::domain::observation::{Change, Fact};
+use crate::domain::observation::{Change, Fact, Watched};
 use std::collections::BTreeSet;
 
 /// Where each watch of a kind stands.
@@ -22,7 +22,7 @@ struct Scope<K: Kind> {
     confirmed: Option<Timestamp>,
     /// It said that it cannot be had.
     refused: bool,
-    /// It keeps back what changes.
+    /// It keeps back what changes, or, of a kind of which no part may be missing, it cannot be had.
     stuck: Option<SourceError>,
     /// Rows of the first list, until every watch has listed.
     waiting: Vec<(K::Key, K::Row)>,
@@ -46,6 +46,9 @@ impl<K: Kind> Merge<K> {
             match &told {
                 Told::Stuck(error) => scope.stuck = Some(error.clone()),
                 Told::Applied(..) | Told::Deleted(_) | Told::Confirmed(_) => scope.stuck = None,
+                // A cron that is not seen fires all the same: "all suspended" can only be said of all of them.
+                Told::Refused(error) if K::WATCHED == Watched::Crons => scope.stuck = Some(error.clone()),
+                Told::Listed(_) if K::WATCHED == Watched::Crons && scope.refused => scope.stuck = None,
                 Told::Listed(_) | Told::Refused(_) => {}
             }
         }
@@ -244,5 +247,19 @@ mod tests {
         assert_eq!(short(merge.take(1, refused(), at(2))), ["2 failed"]);
         assert_eq!(short(merge.take(1, listed(&["a"]), at(3))), ["3 reset a"]);
         assert_eq!(short(merge.take(0, listed(&["b"]), at(4))), ["3 apply b"]);
+    }
+
+    #[test]
+    fn a_namespace_whose_crons_are_refused_makes_all_crons_unknown() {
+        use super::super::crons::Crons;
+        let mut merge = Merge::<Crons>::new(2);
+        let refused = || Told::Refused(SourceError::new(ErrorKind::Forbidden, "403"));
+        merge.take(1, refused(), at(1));
+        let opened = merge.take(0, Told::Listed(Vec::new()), at(2));
+        assert!(matches!(&opened[..], [(_, Fact::Crons(_)), (_, Fact::WatchFailed(..))]), "{opened:?}");
+        let quiet = merge.take(0, Told::Confirmed(at(5)), at(5));
+        assert!(matches!(quiet.last(), Some((_, Fact::WatchFailed(..)))), "{quiet:?}");
+        let granted = merge.take(1, Told::Listed(Vec::new()), at(9));
+        assert!(!granted.iter().any(|(_, fact)| matches!(fact, Fact::WatchFailed(..))), "{granted:?}");
     }
 }

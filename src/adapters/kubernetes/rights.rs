@@ -66,8 +66,8 @@ pub async fn allowed(server: &Server, verb: &str, resource: &str, namespace: &st
     verdict.ok_or_else(|| CallError::malformed(server, path, "it has no verdict"))
 }
 
-/// Namespaces to watch: the configured ones as far as permitted; none configured: all at once (an empty list) where that
-/// is permitted, else each that is.
+/// Namespaces to watch: the configured ones, permitted or not, so that a refusal is seen where the rows would be; none
+/// configured: all at once (an empty list) where that is permitted, else each that is.
 ///
 /// # Errors
 /// The server did not answer. Where nothing at all is permitted, that is left for the watches to say.
@@ -77,22 +77,22 @@ pub async fn scope(
     canary: Option<&str>,
 ) -> Result<Vec<String>, CallError> {
     const WORKFLOWS: &str = "workflows.argoproj.io";
-    let mut candidates = endpoints.namespaces.clone();
-    if candidates.is_empty() {
-        if allowed(server, "watch", WORKFLOWS, "").await? && allowed(server, "list", WORKFLOWS, "").await? {
-            return Ok(Vec::new());
-        }
-        candidates = match namespaces(server).await {
-            Ok(all) => all,
-            Err(error) if error.lasting() => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        // Those that we know by name come first, whether or not namespaces may be listed.
-        let known = [Some(endpoints.controller_namespace.as_str()), canary, Some(server.default_namespace())];
-        for name in known.into_iter().flatten().rev() {
-            candidates.retain(|other| other != name);
-            candidates.insert(0, name.to_owned());
-        }
+    if !endpoints.namespaces.is_empty() {
+        return Ok(endpoints.namespaces.clone());
+    }
+    if allowed(server, "watch", WORKFLOWS, "").await? && allowed(server, "list", WORKFLOWS, "").await? {
+        return Ok(Vec::new());
+    }
+    let mut candidates = match namespaces(server).await {
+        Ok(all) => all,
+        Err(error) if error.lasting() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    // Those that we know by name come first, whether or not namespaces may be listed.
+    let known = [Some(endpoints.controller_namespace.as_str()), canary, Some(server.default_namespace())];
+    for name in known.into_iter().flatten().rev() {
+        candidates.retain(|other| other != name);
+        candidates.insert(0, name.to_owned());
     }
     let mut scope = Vec::new();
     for namespace in candidates {
@@ -107,8 +107,7 @@ pub async fn scope(
             scope.push(namespace);
         }
     }
-    // Nothing permitted: watch what was asked for, so that the refusal is seen where the rows would be.
-    if scope.is_empty() { Ok(endpoints.namespaces.clone()) } else { Ok(scope) }
+    Ok(scope)
 }
 
 async fn namespaces(server: &Server) -> Result<Vec<String>, CallError> {
