@@ -191,6 +191,10 @@ impl Controllers {
     }
 }
 
+/// Not a verb of Kubernetes: the namespace itself, which has to be there. A right in one that is not there is granted all
+/// the same.
+pub const FIND: &str = "find";
+
 /// A right that a playbook needs, and whether the server grants it (SelfSubjectAccessReview).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Right {

@@ -3,6 +3,7 @@
 use super::{Answer, Question};
 use crate::domain::database::ReplicaState;
 use crate::domain::freshness::Source;
+use crate::domain::kubernetes::FIND;
 use crate::domain::units::count;
 
 pub fn api(q: &Question<'_>) -> Answer {
@@ -206,8 +207,12 @@ pub fn rights(q: &Question<'_>) -> Answer {
     let Some(known) = &q.fleet.region(to).rights else {
         return Answer::unknown("our rights have not been asked yet").lift("the API has to answer");
     };
-    let missing: Vec<String> =
-        known.value.iter().filter(|r| !r.allowed).map(|r| format!("{} {}", r.verb, r.resource)).collect();
+    let missing: Vec<String> = known
+        .value
+        .iter()
+        .filter(|r| !r.allowed && r.verb != FIND)
+        .map(|r| format!("{} {}", r.verb, r.resource))
+        .collect();
     if missing.is_empty() && !q.fleet.freshness(Source::Kubernetes(to)).usable() {
         Answer::unknown(q.silence(Source::Kubernetes(to))).lift("the API has to answer")
     } else if missing.is_empty() {
@@ -236,6 +241,11 @@ pub fn templates(q: &Question<'_>) -> Answer {
 pub fn canary(q: &Question<'_>) -> Answer {
     let region = q.fleet.region(q.direction.to);
     let canary = &q.fleet.policy.canary;
+    let rights = region.rights.iter().flat_map(|known| &known.value);
+    if rights.into_iter().any(|right| right.verb == FIND && right.namespace == canary.namespace) {
+        let text = format!("namespace {}, where the canary is to run, is not in {}", canary.namespace, region.name);
+        return Answer::block(text).lift("create it there, or change canary.namespace");
+    }
     match &canary.template {
         None => Answer::pass(format!("one step of image {} in namespace {}", canary.image, canary.namespace)),
         Some(_) if !region.table_freshness(&region.templates, q.fleet.now).usable() => {

@@ -115,7 +115,9 @@ pub async fn now_and_then(mut post: Post) -> Closed {
         }
         let server = post.servers.borrow().clone();
         let needed = rights::needed(&post.endpoints, post.canary_namespace.as_deref());
-        let (identity, rights) = tokio::join!(identity(&server), rights::ask(&server, &needed));
+        let canary = rights::lacking(&server, post.canary_namespace.as_deref());
+        let (identity, rights, lacking) = tokio::join!(identity(&server), rights::ask(&server, &needed), canary);
+        let rights = rights.map(|rights| rights.into_iter().chain(lacking).collect::<Vec<_>>());
         let mut done = identity.is_ok() && rights.is_ok();
         match identity {
             Ok(identity) => {

@@ -4,7 +4,7 @@ use super::call::{Ask, JSON, Server};
 use super::failure::CallError;
 use super::wire::escape;
 use crate::domain::endpoints::RegionEndpoints;
-use crate::domain::kubernetes::Right;
+use crate::domain::kubernetes::{FIND, Right};
 use futures_util::future::try_join_all;
 use http::Method;
 use serde_json::{Value, json};
@@ -47,6 +47,21 @@ pub async fn ask(server: &Server, rights: &[Right]) -> Result<Vec<Right>, CallEr
         Ok(Right { allowed, ..right.clone() })
     }))
     .await
+}
+
+/// The namespace of the canary as a right that is not granted, where the server says that it is not there. A server that
+/// does not say, since namespaces may not be read, tells nothing.
+pub async fn lacking(server: &Server, namespace: Option<&str>) -> Option<Right> {
+    let namespace = namespace?;
+    let path = format!("/api/v1/namespaces/{}", escape(namespace));
+    let told: Result<Value, CallError> = server.ask(Ask::get(&path)).await;
+    let gone = told.err().is_some_and(|error| error.code == Some(404));
+    gone.then(|| Right {
+        verb: FIND.into(),
+        resource: "namespaces".into(),
+        namespace: namespace.into(),
+        allowed: false,
+    })
 }
 
 /// Asks for one; `resource` is `plural.group/subresource`, an empty namespace means all.

@@ -191,8 +191,24 @@ fn standby() -> Vec<Case> {
         case("canary", healthy_pair, Pass, "template ml/dr-canary is in us-east1"),
         case("canary", || day(|s| s.policy().canary.template = None), Pass, "one step of image alpine:3"),
         case("canary", || day(|s| s.at(B).templates.clear()), Block, "is not in us-east1"),
+        case("canary", without_namespace, Block, "namespace ml, where the canary is to run, is not in us-east1"),
+        case("api-rights", without_namespace, Pass, "granted"),
         case("canary", || dark(Source::Kubernetes(B)), Warn, "not known now"),
     ]
+}
+
+fn without_namespace() -> Sim {
+    now(|sim| {
+        let rights = &sim.fleet.regions.b.rights.as_ref().unwrap().value;
+        let gone = crate::domain::kubernetes::Right {
+            verb: crate::domain::kubernetes::FIND.into(),
+            resource: "namespaces".into(),
+            namespace: "ml".into(),
+            allowed: false,
+        };
+        let rights = rights.iter().cloned().chain([gone]).collect();
+        sim.tell(Source::Kubernetes(B), Fact::Rights(rights));
+    })
 }
 
 fn databases() -> Vec<Case> {
