@@ -78,7 +78,7 @@ actions! {
     ViewMetrics, "view-metrics", View, "the controllers' metrics over time";
     ViewDns, "view-dns", View, "what the public name answers, and where";
     ViewPlaybooks, "view-playbooks", View, "playbooks and the current run";
-    ViewTimeline, "view-timeline", View, "everything that changed, newest first";
+    ViewTimeline, "view-timeline", View, "what changed, newest first; no run's start or success";
     Help, "help", View, "the keys that work here";
     Filter, "filter", List, "show only what matches";
     SortNext, "sort-next", List, "sort by the next column";

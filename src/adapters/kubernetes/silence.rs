@@ -29,7 +29,9 @@ use tokio::time::Instant;
 pub struct Pace {
     /// Silence after which a watch is looked into.
     pub silence: Duration,
-    /// The same while a run is driven.
+    /// Time to the next look after one that found nothing wrong.
+    pub again: Duration,
+    /// Both of them while a run is driven.
     pub hurried: Duration,
     /// In which a watch delivers what is there: measured in milliseconds where all is well.
     pub patience: Duration,
@@ -37,9 +39,10 @@ pub struct Pace {
     pub overdue: Duration,
 }
 
-/// The usual pace. With a bookmark a minute, each kind costs one small request a minute while it is quiet.
+/// The usual pace: each kind costs one small request a minute while it is quiet.
 pub const PACE: Pace = Pace {
     silence: Duration::from_secs(30),
+    again: Duration::from_secs(60),
     hurried: Duration::from_secs(5),
     patience: Duration::from_secs(5),
     overdue: Duration::from_secs(75),
@@ -93,15 +96,22 @@ impl<K: Kind> Follow<K> {
         self.times.stuck.is_some()
     }
 
-    /// From now on for the usual time.
-    fn look_later(&mut self) {
-        let silence = match self.times.stuck {
-            _ if *self.setup.hurry.borrow() => self.setup.pace.hurried,
+    /// Silence that is borne.
+    fn silence(&self) -> Duration {
+        let pace = &self.setup.pace;
+        if *self.setup.hurry.borrow() { pace.hurried } else { pace.silence }
+    }
+
+    /// After a look.
+    fn look_again(&mut self) {
+        let pace = &self.setup.pace;
+        let pause = match self.times.stuck {
+            _ if *self.setup.hurry.borrow() => pace.hurried,
             // Each look may cost a list of everything: 30 s, a minute, two.
-            Some(times) => self.setup.pace.silence * (1 << times.min(2)),
-            None => self.setup.pace.silence,
+            Some(times) => pace.silence * (1 << times.min(2)),
+            None => pace.again,
         };
-        self.times.check_at = Instant::now() + silence;
+        self.times.check_at = Instant::now() + pause;
     }
 
     /// A run is driven from now on, or new connections are there: what is silent is looked into soon.
@@ -113,7 +123,11 @@ impl<K: Kind> Follow<K> {
     pub(super) fn listed(&mut self) {
         self.times.proven = Instant::now();
         self.times.failed = false;
-        self.look_later();
+        if self.is_stuck() {
+            self.look_again();
+        } else {
+            self.times.check_at = Instant::now() + self.silence();
+        }
     }
 
     /// A watch was accepted. That proves nothing: what was due before is due now.
@@ -127,11 +141,12 @@ impl<K: Kind> Follow<K> {
         self.times.stuck = None;
         self.times.failed = false;
         self.times.proven = Instant::now();
-        self.look_later();
+        self.times.check_at = Instant::now() + self.silence();
     }
 
-    /// The watch says that it has told everything up to its version. Up to when that holds is the heartbeat's to say: a
-    /// server whose cache stands still sends bookmarks of an old version.
+    /// The watch says that it has told everything up to its version. Up to when that holds is the heartbeat's to say:
+    /// bookmarks of a kind that nobody reads are of a version a minute old (measured on 1.36), and those of a server whose
+    /// cache no longer follows its store are older.
     pub(super) async fn bookmark(&mut self, cursor: &Cursor) -> Result<(), Closed> {
         let now = crate::adapters::clock::now();
         let proven = match (self.setup.beats.borrow().as_ref(), cursor.version().parse().ok()) {
@@ -141,9 +156,13 @@ impl<K: Kind> Follow<K> {
         if let Some(at) = proven {
             self.tell(Told::Confirmed(at)).await?;
         }
-        if proven.is_some_and(|at| crate::domain::since(at, now) <= self.setup.pace.patience) {
-            self.heard();
-        } else if self.times.stuck.take().is_some() || self.times.failed {
+        let ended = self.times.stuck.take().is_some() || std::mem::take(&mut self.times.failed);
+        let age = proven.map(|at| crate::domain::since(at, now));
+        if let Some(proven) = age.and_then(|age| Instant::now().checked_sub(age)) {
+            self.times.proven = self.times.proven.max(proven);
+            self.times.check_at = self.times.check_at.max(self.times.proven + self.silence());
+        }
+        if ended && age.is_none_or(|age| age > self.setup.pace.patience) {
             self.times.check_at = Instant::now();
         }
         Ok(())
@@ -181,13 +200,15 @@ impl<K: Kind> Follow<K> {
                 self.complete(asked, at).await
             }
             Ok(Survey::AsMany) => {
-                self.look_later();
+                self.look_again();
+                let overdue = self.setup.pace.overdue.saturating_sub(self.times.proven.elapsed());
+                self.times.check_at = self.times.check_at.min(Instant::now() + overdue);
                 Ok(Check::ReadOn)
             }
             Ok(Survey::Differs) => self.second_watch(&server, lines, cursor).await,
             Err(error) => {
                 tracing::debug!(path = %self.setup.collection.path, %error, "a silent watch cannot be looked into");
-                self.look_later();
+                self.look_again();
                 Ok(Check::ReadOn)
             }
         }
@@ -200,7 +221,7 @@ impl<K: Kind> Follow<K> {
             self.times.failed = false;
             self.tell(Told::Confirmed(at)).await?;
         }
-        self.look_later();
+        self.look_again();
         Ok(Check::ReadOn)
     }
 

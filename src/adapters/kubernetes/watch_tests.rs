@@ -84,13 +84,14 @@ impl<K: Kind> Loop<K> {
 /// Silence is not looked into.
 const QUIET: Pace = Pace {
     silence: Duration::from_secs(600),
+    again: Duration::from_secs(600),
     hurried: Duration::from_millis(20),
     patience: Duration::from_millis(200),
     overdue: Duration::from_secs(900),
 };
 
 /// Silence is looked into at once.
-const QUICK: Pace = Pace { silence: Duration::from_millis(20), ..QUIET };
+const QUICK: Pace = Pace { silence: Duration::from_millis(20), again: Duration::from_millis(20), ..QUIET };
 
 fn meta(name: &str, version: u64) -> Value {
     json!({"name": name, "namespace": "ml", "uid": format!("uid-{name}"), "resourceVersion": version.to_string(),

@@ -5,20 +5,33 @@ use super::happening::Weight;
 use super::region::{Pulse, Region, SAMPLES_MAX};
 use crate::domain::database::{DatabaseSample, ServerState};
 use crate::domain::freshness::{Known, Source, SourceError};
-use crate::domain::kubernetes::{Controllers, ObjectKey};
+use crate::domain::kubernetes::Controllers;
 use crate::domain::metrics::MetricsSample;
-use crate::domain::observation::{Change, Fact, Observation, Watched};
+use crate::domain::observation::{Fact, Observation, Watched};
 use crate::domain::region::Side;
 use crate::domain::units::age;
-use crate::domain::workflow::{Phase, RunRow};
 use crate::domain::{Timestamp, since};
 use std::collections::VecDeque;
+
+/// Who takes writes, as far as both databases answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writers {
+    /// One does, and the other is its replica; or one of the two does not answer.
+    Usual,
+    /// Both are out of recovery and take writes.
+    Both,
+    /// Both are out of recovery, one takes writes.
+    OneOfTwo,
+    /// Both answer and neither does.
+    None,
+}
 
 impl Fleet {
     /// Takes one observation.
     pub fn apply(&mut self, observation: Observation) {
         let Observation { source, at, fact } = observation;
         self.now = self.now.max(at);
+        let writers = self.writers();
         match fact {
             Fact::Answered { latency } => self.answered(source, at, latency),
             Fact::Failed { began, error } => self.failed(source, began, error),
@@ -29,6 +42,34 @@ impl Fleet {
                 }
             }
         }
+        if let Source::Database(_) = source {
+            self.writers_changed(writers, at);
+        }
+    }
+
+    fn writers(&self) -> Writers {
+        let of = |side| self.region(side).live_database(self.now);
+        let (Some(a), Some(b)) = (of(Side::A), of(Side::B)) else { return Writers::Usual };
+        match (a.primary().is_some() && b.primary().is_some(), a.accepts_writes(), b.accepts_writes()) {
+            (true, true, true) => Writers::Both,
+            (_, false, false) => Writers::None,
+            (true, ..) => Writers::OneOfTwo,
+            (false, ..) => Writers::Usual,
+        }
+    }
+
+    /// The first moment of what nobody wants is a line of its own: reports and reviews begin there.
+    fn writers_changed(&mut self, before: Writers, at: Timestamp) {
+        let now = self.writers();
+        let (weight, text) = match now {
+            _ if now == before => return,
+            Writers::Both => (Weight::Bad, "two databases are out of recovery, and both take writes"),
+            // The old primary is fenced, as it should be while it is not rebuilt.
+            Writers::OneOfTwo => (Weight::Warn, "two databases are out of recovery, one of them takes writes"),
+            Writers::None => (Weight::Bad, "neither database takes writes"),
+            Writers::Usual => return,
+        };
+        self.happenings.push(at, None, weight, text.to_owned());
     }
 
     fn health_mut(&mut self, source: Source) -> &mut crate::domain::freshness::SourceHealth {
@@ -89,6 +130,8 @@ impl Fleet {
             Fact::Controllers(controllers) => return self.controllers(side, controllers, at),
             Fact::Runs(change) => return self.runs(side, change, at),
             Fact::Nodes(change) => return self.nodes(side, change, at),
+            Fact::Crons(change) => return self.crons(side, change, at),
+            Fact::Templates(change) => return self.templates(side, change, at),
             Fact::OpenRun(key, run) => {
                 if let Some((s, k, shown)) = &mut self.open_run
                     && *s == side
@@ -112,8 +155,6 @@ impl Fleet {
             }
             Fact::Rights(rights) => region.rights = Some(Known::seen(rights, at)),
             Fact::Scope(namespaces) => region.scope = Some(namespaces),
-            Fact::Crons(change) => region.crons.apply(change, at),
-            Fact::Templates(change) => region.templates.apply(change, at),
             Fact::Lock(lease) => region.lock = Some(Known::seen(lease, at)),
             Fact::Archive(facts) => region.archive = Some(Known::seen(facts, at)),
             Fact::Operator(rights) => region.operator = Some(Known::seen(rights, at)),
@@ -197,51 +238,6 @@ impl Fleet {
             }
         }
         region.controllers = Some(Known::seen(controllers, at));
-    }
-
-    #[allow(clippy::cast_precision_loss)]
-    fn runs(&mut self, side: Side, mut change: Change<ObjectKey, RunRow>, at: Timestamp) {
-        let region = self.regions.get_mut(side);
-        match &mut change {
-            Change::Apply(key, row) => {
-                let before = region.runs.get(key).filter(|old| old.uid == row.uid);
-                // The list never carries the detail; what a GET told stays until the next one.
-                row.detail = row.detail.take().or_else(|| before.and_then(|old| old.detail.clone()));
-                let ended_badly = matches!(row.phase, Phase::Failed | Phase::Error);
-                if ended_badly && before.is_some_and(|old| !old.phase.finished()) {
-                    let text = format!("run {key} {}: {}", row.phase.word(), row.message);
-                    self.happenings.push(at, Some(side), Weight::Warn, text);
-                }
-            }
-            Change::Reset(rows) => {
-                for (key, row) in rows {
-                    let before = region.runs.get(key).filter(|old| old.uid == row.uid);
-                    row.detail = row.detail.take().or_else(|| before.and_then(|old| old.detail.clone()));
-                }
-            }
-            Change::Delete(_) => {}
-        }
-        region.runs.apply(change, at);
-    }
-
-    fn nodes(&mut self, side: Side, change: Change<String, crate::domain::kubernetes::NodeRow>, at: Timestamp) {
-        let region = self.regions.get_mut(side);
-        let mut say = |weight, text| self.happenings.push(at, Some(side), weight, text);
-        match &change {
-            Change::Apply(name, node) => match region.nodes.get(name) {
-                None => say(Weight::Info, format!("node {name} joined")),
-                Some(old) if old.ready && !node.ready => say(Weight::Warn, format!("node {name} is not ready")),
-                Some(old) if !old.ready && node.ready => say(Weight::Info, format!("node {name} is ready")),
-                Some(old) if old.cordoned != node.cordoned => {
-                    let word = if node.cordoned { "cordoned" } else { "uncordoned" };
-                    say(Weight::Info, format!("node {name} {word}"));
-                }
-                Some(_) => {}
-            },
-            Change::Delete(name) => say(Weight::Info, format!("node {name} left")),
-            Change::Reset(_) => {}
-        }
-        region.nodes.apply(change, at);
     }
 }
 

@@ -8,6 +8,9 @@ pub mod table;
 pub mod who;
 
 mod apply;
+mod changes;
+#[cfg(test)]
+mod tests;
 
 use super::Timestamp;
 use super::dns::DnsSample;

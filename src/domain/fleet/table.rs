@@ -27,8 +27,8 @@ impl<K: Ord, V> Default for Table<K, V> {
     }
 }
 
-/// A quiet watch is proven complete about twice a minute, by a look at its list and by the server's bookmark, and a large
-/// one by the bookmark alone: one of those that stays away makes it late.
+/// A quiet watch is proven complete about once a minute, by a look at its list or, where that is long, by the server's
+/// bookmark: one that stays away makes it late.
 const LIMITS: Limits = Limits { late: Duration::from_secs(70), stale: Duration::from_secs(90) };
 
 impl<K: Ord + Clone, V: Clone> Table<K, V> {

@@ -121,6 +121,9 @@ impl Objects {
     }
 }
 
+/// Parameters that are whole numbers.
+const NUMBERS: [&str; 6] = ["limit", "timeoutSeconds", "gracePeriodSeconds", "tailLines", "limitBytes", "sinceSeconds"];
+
 /// The query parameters that the API knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -151,6 +154,20 @@ impl Query {
     /// A number.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.get(name)?.parse().ok()
+    }
+
+    /// The first parameter that is to be a whole number and is none, as the real server's own conversion words it.
+    pub fn not_a_number(&self) -> Option<String> {
+        use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+        let (_, value) = self
+            .pairs
+            .iter()
+            .find(|(name, value)| NUMBERS.contains(&name.as_str()) && value.parse::<i64>().is_err())?;
+        let why = match value.parse::<i64>().map_err(|error| error.kind().clone()) {
+            Err(PosOverflow | NegOverflow) => "value out of range",
+            _ => "invalid syntax",
+        };
+        Some(format!("strconv.ParseInt: parsing {value:?}: {why}"))
     }
 
     /// `timeoutSeconds` as a duration.

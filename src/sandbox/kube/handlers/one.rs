@@ -147,15 +147,14 @@ impl Patch {
         const JSON: &str = "application/json-patch+json";
         const MERGE: &str = "application/merge-patch+json";
         const STRATEGIC: &str = "application/strategic-merge-patch+json";
-        const APPLY: &str = "application/apply-patch+yaml";
         let custom = kind.meta().custom;
         let patch = match context.content_type.split(';').next().unwrap_or("").trim() {
             JSON => PatchKind::Json,
             MERGE => PatchKind::Merge,
             STRATEGIC if !custom => PatchKind::Strategic,
-            // Server-side apply is not served, but a real server names it here.
-            _ if custom => return Err(Failure::unsupported_media_type(&[JSON, MERGE, APPLY])),
-            _ => return Err(Failure::unsupported_media_type(&[JSON, MERGE, STRATEGIC, APPLY])),
+            // A real server names application/apply-patch+yaml as well. Server-side apply is not served here.
+            _ if custom => return Err(Failure::unsupported_media_type(&[JSON, MERGE])),
+            _ => return Err(Failure::unsupported_media_type(&[JSON, MERGE, STRATEGIC])),
         };
         let body: Value = serde_json::from_slice(&context.body)
             .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;

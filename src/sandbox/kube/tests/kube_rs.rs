@@ -268,3 +268,35 @@ async fn eviction_asks_the_budget() {
     assert!(pod["metadata"]["deletionTimestamp"].is_string(), "the kubelet still has to stop it");
     assert_eq!(store.list(Kind::PodDisruptionBudget, None).items[0].value()["status"]["disruptionsAllowed"], 0);
 }
+
+/// Each answer as kube-apiserver 1.36 gave it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_number_and_what_is_no_resource() {
+    let server = server().await;
+    let no_resource = "the server could not find the requested resource";
+    for (path, expected, message) in [
+        ("/apis/argoproj.io/v1alpha1/workflows?limit=abc", 400, "strconv.ParseInt: parsing \"abc\": invalid syntax"),
+        ("/api/v1/pods?limit=", 400, "strconv.ParseInt: parsing \"\": invalid syntax"),
+        (
+            "/api/v1/pods?limit=99999999999999999999",
+            400,
+            "strconv.ParseInt: parsing \"99999999999999999999\": value out of range",
+        ),
+        ("/api/v1/pods?watch=1&timeoutSeconds=1x", 400, "strconv.ParseInt: parsing \"1x\": invalid syntax"),
+        ("/api/v1/pods?limit=-1", 200, ""),
+        ("/api/v1/nosuch", 404, no_resource),
+        ("/api/v1/namespaces/ml/nosuch/x", 404, no_resource),
+        ("/apis/apps/v1/nosuch", 404, no_resource),
+        ("/apis/apps/v7/deployments", 404, no_resource),
+        // Where definitions of custom resources would be it is a plain page.
+        ("/apis/argoproj.io/v1alpha1/nosuch", 404, ""),
+        ("/apis/nosuch.io/v1/things", 404, ""),
+    ] {
+        let (status, body) = raw(&server, Method::GET, path, &[], &Value::Null).await;
+        assert_eq!((status, body["message"].as_str().unwrap_or("")), (expected, message), "{path}: {body}");
+    }
+    let apply = [("content-type", "application/apply-patch+yaml")];
+    let (status, body) = raw(&server, Method::PATCH, &format!("{WORKFLOWS}/train-0"), &apply, &json!({})).await;
+    let listed = "application/json-patch+json, application/merge-patch+json";
+    assert!(status == 415 && body["message"].as_str().unwrap().ends_with(&format!("include: {listed}")), "{body}");
+}
