@@ -46,6 +46,7 @@ impl State {
             Overlay::Palette(_) => {
                 return vec![(Action::Confirm, "run"), (Action::Complete, "complete"), (Action::Cancel, "close")];
             }
+            Overlay::Dialog(dialog) if dialog.stray => return vec![(Action::Cancel, "not now")],
             Overlay::Dialog(dialog) => {
                 let yes = if dialog.field().is_some() { "send what is typed" } else { "yes, as written" };
                 return vec![(Action::Confirm, yes), (Action::Cancel, "not now")];
