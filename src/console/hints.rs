@@ -120,6 +120,12 @@ impl State {
             Turn::Again(_, true) => {
                 vec![(Action::Retry, "retry"), (Action::Accept, "go on without"), (Action::AbortRun, "abort")]
             }
+            Turn::Again(_, false) if self.may_override() => {
+                vec![(Action::Retry, "retry"), (Action::OverrideGate, "go on without it"), (Action::AbortRun, "abort")]
+            }
+            Turn::Stuck(_) if self.may_override() => {
+                vec![(Action::OverrideGate, "go on without it"), (Action::AbortRun, "abort")]
+            }
             Turn::Again(_, false) => vec![(Action::Retry, "retry"), (Action::AbortRun, "abort")],
             Turn::Accept(_) => vec![(Action::Accept, "accept"), (Action::AbortRun, "abort")],
             Turn::Busy(_) | Turn::Stuck(_) => vec![(Action::AbortRun, "abort")],
