@@ -60,7 +60,7 @@ impl State {
     /// Whether a person can go on from here against the gate that holds.
     #[must_use]
     pub fn may_override(&self) -> bool {
-        let line = self.derived.proposal.as_ref().and_then(Proposal::held_by);
+        let line = self.derived.proposal.as_ref().and_then(Proposal::overridable);
         line.is_some_and(|line| match line.override_by {
             OverrideBy::Nobody => false,
             OverrideBy::SecondPerson => self.fleet.policy.break_glass,
@@ -71,7 +71,7 @@ impl State {
     /// How one goes on against the gate that holds, with the live key.
     #[must_use]
     pub fn way_on(&self) -> String {
-        let Some(line) = self.derived.proposal.as_ref().and_then(Proposal::held_by) else { return String::new() };
+        let Some(line) = self.derived.proposal.as_ref().and_then(Proposal::overridable) else { return String::new() };
         let keys = self.keymap.keys_for(super::view::View::Run.mode(), Action::OverrideGate);
         let key = super::hints::best(keys).unwrap_or_else(|| Action::OverrideGate.name().to_owned());
         match line.override_by {

@@ -46,6 +46,7 @@ impl State {
             Overlay::Palette(_) => {
                 return vec![(Action::Confirm, "run"), (Action::Complete, "complete"), (Action::Cancel, "close")];
             }
+            Overlay::Dialog(dialog) if dialog.stray => return vec![(Action::Cancel, "not now")],
             Overlay::Dialog(dialog) => {
                 let yes = if dialog.field().is_some() { "send what is typed" } else { "yes, as written" };
                 return vec![(Action::Confirm, yes), (Action::Cancel, "not now")];
@@ -118,6 +119,12 @@ impl State {
             Turn::Start(_) => vec![(Action::RunStep, "start the step"), (Action::AbortRun, "abort")],
             Turn::Again(_, true) => {
                 vec![(Action::Retry, "retry"), (Action::Accept, "go on without"), (Action::AbortRun, "abort")]
+            }
+            Turn::Again(_, false) if self.may_override() => {
+                vec![(Action::Retry, "retry"), (Action::OverrideGate, "go on without it"), (Action::AbortRun, "abort")]
+            }
+            Turn::Stuck(_) if self.may_override() => {
+                vec![(Action::OverrideGate, "go on without it"), (Action::AbortRun, "abort")]
             }
             Turn::Again(_, false) => vec![(Action::Retry, "retry"), (Action::AbortRun, "abort")],
             Turn::Accept(_) => vec![(Action::Accept, "accept"), (Action::AbortRun, "abort")],

@@ -16,6 +16,8 @@ impl State {
         let open = self.run.as_ref().is_some();
         let view = match view {
             View::Run if !open || self.trail.here() == View::Run => View::Playbooks,
+            // Of a run that is over there is nothing to lead, and a fence is wanted.
+            View::Run if self.fence_is_wanted() && self.trail.here() != View::Playbooks => View::Playbooks,
             view => view,
         };
         self.leave();

@@ -67,7 +67,7 @@ fn the_old_region_is_back() {
     let mut state = returned(WIDE, false);
     assert_eq!(state.hints()[0].words, "fence the old primary");
     press(&mut state, "p");
-    press(&mut state, "p");
+    assert_eq!(state.trail.here(), crate::console::view::View::Playbooks);
     assert_eq!(state.selected_playbook().unwrap().name, "fence");
     assert!(state.fleet.happenings.iter().any(|line| line.text.contains("two databases are out of recovery")));
 }
@@ -170,7 +170,7 @@ fn before_the_lock_is_taken_a_run_is_only_declared() {
         assert!(screen(&state, GlyphSet::Unicode).lines().next().unwrap().contains("declares"));
         press(&mut state, "o");
         let text = screen(&state, GlyphSet::Unicode);
-        assert!(text.contains("run 7f3a21 is open at step 1 of 14, declare"), "{text}");
+        assert!(text.contains("run 7f3a21 is open at step 1 of 14 declare"), "{text}");
         press(&mut state, "p p");
         assert!(!state.hints().iter().any(|hint| hint.words == "declare a run"));
     }

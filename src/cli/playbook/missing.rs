@@ -38,7 +38,7 @@ impl Missing {
     /// What this proposal lacks.
     pub fn of(why: String, proposal: &Proposal, run: &Run) -> Missing {
         let step = proposal.index.and_then(|at| run.declared.playbook.steps.get(at)).map(|step| step.id.clone());
-        let lacks = match (proposal.held_by(), &proposal.next, step) {
+        let lacks = match (proposal.overridable(), &proposal.next, step) {
             (Some(line), _, _) => {
                 let lift = line.finding.answer.lift.clone();
                 let own = (line.finding.gate.clone(), line.override_by == OverrideBy::SecondPerson);

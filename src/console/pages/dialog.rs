@@ -188,6 +188,11 @@ fn ways(state: &State, dialog: &Dialog) -> Row {
     if !dialog.painted && dialog.note.is_some() {
         return Row::new().dim("look again; keys are taken in a moment");
     }
+    if dialog.stray {
+        let again = dialog.opened_by.filter(|by| by.is_printable());
+        let row = again.map_or_else(Row::new, |by| Row::new().add(by.to_string(), Tone::Key).dim(" asks again   "));
+        return row.add(key(Action::Cancel), Tone::Key).dim(" not now, nothing is sent");
+    }
     Row::new()
         .add(key(Action::Confirm), Tone::Key)
         .dim(if dialog.field().is_some() { " sends what is typed   " } else { " yes, as written   " })

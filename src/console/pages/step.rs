@@ -186,6 +186,7 @@ fn now(state: &State, page: &mut Writer) {
         }
         Turn::Accept(what) => (format!("{what}; {} accepts", key(Action::Accept)), Tone::Warn),
         Turn::Busy(what) => (what, Tone::Plain),
+        Turn::Stuck(why) if state.may_override() => (format!("can not go on: {why}; {}", state.way_on()), Tone::Bad),
         Turn::Stuck(why) => (format!("can not go on: {why}"), Tone::Bad),
         Turn::NoRun | Turn::Over | Turn::Finish => return,
     };

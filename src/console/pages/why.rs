@@ -29,12 +29,12 @@ impl State {
     pub fn readiness_note(&self) -> Option<String> {
         let run = self.run.as_ref().map(|followed| &followed.run).filter(|run| run.ended.is_none())?;
         let place = match self.open_step() {
-            Some((at, step, _)) => format!("step {} of {}, {}", at + 1, run.steps.len(), step.id),
+            Some((at, step, _)) => format!("step {} of {} {}", at + 1, run.steps.len(), step.id),
             None => "every step behind".to_owned(),
         };
         let keys = self.keymap.keys_for(View::Overview.mode(), Action::ViewPlaybooks);
         let key = crate::console::hints::best(keys).unwrap_or_else(|| "its page".to_owned());
-        Some(format!("run {} is open at {place}: its steps ask what holds ({key})", run.declared.run))
+        Some(format!("run {} is open at {place}; {key} shows what holds it", run.declared.run))
     }
 
     /// The failover that readiness speaks of would undo the one that was followed here: it leads back. The region's name.
