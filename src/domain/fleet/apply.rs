@@ -61,6 +61,7 @@ impl Fleet {
     /// The first moment of what nobody wants is a line of its own: reports and reviews begin there.
     fn writers_changed(&mut self, before: Writers, at: Timestamp) {
         let now = self.writers();
+        let old = self.older_primary().filter(|_| now == Writers::Both);
         let (weight, text) = match now {
             _ if now == before => return,
             Writers::Both => (Weight::Bad, "two databases are out of recovery, and both take writes"),
@@ -69,7 +70,8 @@ impl Fleet {
             Writers::None => (Weight::Bad, "neither database takes writes"),
             Writers::Usual => return,
         };
-        self.happenings.push(at, None, weight, text.to_owned());
+        let which = old.map_or_else(String::new, |old| format!("; {} is the older one", self.name(old)));
+        self.happenings.push(at, old, weight, format!("{text}{which}"));
     }
 
     fn health_mut(&mut self, source: Source) -> &mut crate::domain::freshness::SourceHealth {
@@ -172,7 +174,6 @@ impl Fleet {
 
     #[allow(clippy::cast_precision_loss)]
     fn database_sample(&mut self, side: Side, sample: DatabaseSample, at: Timestamp) {
-        let two_before = self.two_primaries();
         let before = self.regions.get(side).database.as_ref().filter(|known| !known.remembered);
         let lines = before.map(|known| database_changes(&known.value, &sample)).unwrap_or_default();
         for (weight, text) in lines {
@@ -209,11 +210,6 @@ impl Fleet {
             }
         }
         region.database = Some(Known::seen(sample, at));
-        if self.two_primaries() && !two_before {
-            let old = self.older_primary();
-            let which = old.map_or_else(String::new, |old| format!("; {} is the older one", self.name(old)));
-            self.happenings.push(at, old, Weight::Bad, format!("two databases are out of recovery now{which}"));
-        }
     }
 
     fn controllers(&mut self, side: Side, controllers: Controllers, at: Timestamp) {

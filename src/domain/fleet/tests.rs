@@ -172,7 +172,7 @@ fn writers(sim: &Sim) -> Vec<String> {
 
 #[test]
 fn the_first_moment_of_two_writers_and_of_none_is_a_line() {
-    let both = "Bad two databases are out of recovery, and both take writes";
+    let both = "Bad two databases are out of recovery, and both take writes; us-central1 is the older one";
     let fenced = "Warn two databases are out of recovery, one of them takes writes";
     let none = "Bad neither database takes writes";
     let mut sim = healthy_pair();

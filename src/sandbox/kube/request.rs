@@ -163,7 +163,7 @@ impl Query {
             .pairs
             .iter()
             .find(|(name, value)| NUMBERS.contains(&name.as_str()) && value.parse::<i64>().is_err())?;
-        let why = match value.parse::<i64>().map_err(|error| error.kind().clone()) {
+        let why = match value.parse::<i64>().map_err(|error| *error.kind()) {
             Err(PosOverflow | NegOverflow) => "value out of range",
             _ => "invalid syntax",
         };
