@@ -37,7 +37,7 @@ await() {
 keys() { terminal send-keys -t p "$@"; }
 draw() { terminal capture-pane -e -p -t p | python3 scripts/screen_to_svg.py "$2" >"docs/$1.svg"; }
 # step NAME: waits for it to be our turn, starts it and answers its question.
-step() { await "$1  YOUR TURN" 60; keys R; await "yes, as written" 10; sleep 0.5; keys Enter; }
+step() { await "$1  YOUR TURN" 60; keys R; await "yes, as written" 10; sleep 1; keys Enter; }
 
 await "readiness · READY" 60
 await "was PRIMARY" 90
@@ -49,22 +49,23 @@ keys f
 await "plan failover" 10
 keys R
 await "Declare a run" 10
-sleep 0.5
+sleep 1
 keys Enter
 step declare
 step suspend-crons
-await "O override" 60
+await "O go on with" 60
 keys O
 await "Reason, 8 characters" 10
-sleep 0.5
+sleep 1
 keys -l "grid operator confirms the power cut"
+sleep 1
 keys Enter
 step fence-controllers
 step fence-database
 await "promote  YOUR TURN" 60
 keys R
 await "Type the region" 10
-sleep 0.5
+sleep 1
 keys -l "us-east1"
 await "us-east1▏" 10
 draw promote "leeward: the consent to promote the database of us-east1"
