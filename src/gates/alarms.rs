@@ -3,7 +3,7 @@
 use super::{Question, RunFacts, TABLE, Verdict};
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::happening::Weight;
-use crate::domain::freshness::{ErrorKind, Freshness, Source};
+use crate::domain::freshness::{ErrorKind, Freshness, Source, SourceError};
 use crate::domain::region::{Direction, Side};
 
 /// One thing that is wrong now.
@@ -25,6 +25,7 @@ pub struct Alarm {
 #[must_use]
 pub fn alarms(fleet: &Fleet, facts: &RunFacts) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = Source::ALL.into_iter().filter_map(|source| silent(fleet, source)).collect();
+    alarms.extend(Side::BOTH.into_iter().flat_map(|side| held_back(fleet, side)));
     // With two primaries there is no direction. The old one is then what should be quiet; where the two can not be told
     // apart, the gates are still asked, from either side.
     let old = || fleet.older_primary().map(Direction::activating);
@@ -68,6 +69,29 @@ fn silent(fleet: &Fleet, source: Source) -> Option<Alarm> {
         text: format!("{} {fresh}: {}", source.word(), error.text),
         advice: String::new(),
     })
+}
+
+/// Kinds of objects of a region that answers, of which what changes is not told: a watch that is stuck, or refused.
+fn held_back(fleet: &Fleet, side: Side) -> Vec<Alarm> {
+    let region = fleet.region(side);
+    if !fleet.freshness(Source::Kubernetes(side)).usable() {
+        return Vec::new();
+    }
+    let kinds = [
+        ("crons", region.crons.error.as_ref(), Weight::Bad),
+        ("runs", region.runs.error.as_ref(), Weight::Bad),
+        ("templates", region.templates.error.as_ref(), Weight::Warn),
+        ("nodes", region.nodes.error.as_ref(), Weight::Warn),
+    ];
+    let told = kinds.into_iter().filter_map(|(kind, error, weight)| Some((kind, error?, weight)));
+    let alarm = |(kind, error, weight): (&str, &SourceError, Weight)| Alarm {
+        id: format!("source-{kind}"),
+        weight,
+        side: Some(side),
+        text: format!("{kind} are not known now: {}", error.text),
+        advice: String::new(),
+    };
+    told.map(alarm).collect()
 }
 
 /// Controllers that are held at 0 have no metrics, and that is as it should be.

@@ -137,6 +137,17 @@ fn an_ordinary_day_raises_no_alarm_and_a_silent_source_raises_one() {
 }
 
 #[test]
+fn a_kind_that_is_not_told_of_by_a_server_that_answers_is_an_alarm() {
+    use crate::domain::freshness::{ErrorKind, SourceError};
+    use crate::domain::observation::{Fact, Watched};
+    let mut sim = healthy_pair();
+    let stuck = SourceError::new(ErrorKind::Timeout, "stuck watch");
+    sim.tell(Source::Kubernetes(B), Fact::WatchFailed(Watched::Crons, stuck));
+    let alarms = alarms(&sim.fleet, &RunFacts::default());
+    assert!(alarms.iter().any(|alarm| alarm.id == "source-crons" && alarm.text.contains("stuck watch")), "{alarms:?}");
+}
+
+#[test]
 fn a_password_that_can_not_be_read_is_an_outage_of_our_view_and_a_missing_url_of_metrics_is_none() {
     let mut sim = healthy_pair();
     for source in [Source::Database(B), Source::Metrics(A), Source::Dns] {
