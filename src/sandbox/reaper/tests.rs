@@ -96,7 +96,8 @@ fn a_panic_cleans_up() {
 
 #[test]
 fn the_guard_cleans_up_after_any_death() {
-    for signal in [Signal::HUP, Signal::KILL] {
+    // A hang-up is ignored by whatever a `nohup make test` starts; what ends the helper does not matter here.
+    for signal in [Signal::TERM, Signal::KILL] {
         let base = tempfile::tempdir().unwrap();
         let (mut helper, process, _) = start_helper(base.path(), false);
         kill_process(Pid::from_child(&helper), signal).unwrap();
