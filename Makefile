@@ -19,7 +19,7 @@ build: setup
 	$(CARGO) build --release --locked
 
 test: setup-test
-	$(CARGO) test --locked --all-targets
+	$(CARGO) test --locked --lib --bins --tests
 
 check: fmt clippy deny docs
 

@@ -43,7 +43,7 @@ const BYTES: usize = 2_048;
 const SIZE: Size = Size { columns: 140, rows: 40 };
 
 fn main() {
-    // `cargo test --all-targets` runs it too, and measures nothing.
+    // `cargo test --benches` runs it too, and measures nothing.
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
