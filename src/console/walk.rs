@@ -37,8 +37,9 @@ impl State {
         self.page.scroll = 0;
     }
 
+    /// The list of runs is kept in order in every view; to go there is no reason to do it again.
     fn arrive(&mut self) {
-        self.lists(true);
+        self.lists(!self.trail.here().lists_runs());
     }
 
     /// Moves.
