@@ -133,7 +133,7 @@ fn fact(state: &State, region: &Region, what: What) -> Cell {
             }
         },
         What::Rate => match (sample.primary(), region.log_rate()) {
-            (Some(_), Some(rate)) => format!("{}/s over the samples here", bytes(rate)),
+            (Some(_), Some(rate)) => format!("{}/s at most, of late", bytes(rate)),
             (Some(_), None) => "too few samples".to_owned(),
             (None, _) => "–".to_owned(),
         },
