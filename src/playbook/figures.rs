@@ -2,7 +2,7 @@
 
 use super::consent::Override;
 use super::file::StepPhase;
-use super::record::{End, Note};
+use super::record::{End, Measured, Note};
 use super::run::{Run, StepState};
 use crate::domain::fleet::replication::Loss;
 use crate::domain::{Timestamp, since};
@@ -25,8 +25,10 @@ pub struct Figures {
     pub proven: bool,
     /// When every well-behaved cache has the new address.
     pub caches_new_by: Option<Timestamp>,
-    /// The loss, and whether it was read from the old side afterwards.
-    pub loss: Option<(Loss, Option<u64>, bool)>,
+    /// The loss in log and in archive rows: as it was measured, or else as it was estimated before the promotion.
+    pub loss: Option<(Loss, Option<u64>)>,
+    /// What the old side told afterwards.
+    pub measured: Option<Measured>,
     /// Runs that were in flight, and of when the list is.
     pub in_flight: Option<(usize, Timestamp)>,
     /// Overrides.
@@ -49,7 +51,8 @@ impl Figures {
             total: Duration::ZERO,
             proven: false,
             caches_new_by: None,
-            loss: run.measured.clone().map(|(loss, rows)| (loss, rows, true)),
+            loss: run.measured.as_ref().map(|measured| (measured.loss.clone(), measured.rows)),
+            measured: run.measured.clone(),
             in_flight: None,
             overrides: run.overrides.clone(),
             unproven: Vec::new(),
@@ -67,7 +70,7 @@ impl Figures {
             }
             match &slot.note {
                 Some(Note::Loss { loss, rows, .. }) if figures.loss.is_none() => {
-                    figures.loss = Some((loss.clone(), *rows, false));
+                    figures.loss = Some((loss.clone(), *rows));
                 }
                 Some(Note::Inventory { at, runs }) => figures.in_flight = Some((runs.len(), *at)),
                 Some(Note::Dns { caches_new_by }) => figures.caches_new_by = Some(*caches_new_by),

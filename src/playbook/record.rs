@@ -8,7 +8,7 @@ use crate::domain::fleet::replication::Loss;
 use crate::domain::fleet::who::Who;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::region::{Direction, PerSide};
-use crate::domain::units::Timeline;
+use crate::domain::units::{Bytes, Timeline};
 use crate::gates::{Evidence, Finding};
 use serde::{Deserialize, Serialize};
 
@@ -123,13 +123,8 @@ pub enum Event {
         /// Step id.
         step: String,
     },
-    /// The exact loss, read from the old side after its return.
-    LossMeasured {
-        /// The loss.
-        loss: Loss,
-        /// Archive rows that were lost.
-        rows: Option<u64>,
-    },
+    /// The exact loss, read from the old side after its return; read once more when it is fenced after that.
+    LossMeasured(Measured),
     /// The run is over.
     Ended {
         /// How.
@@ -137,6 +132,38 @@ pub enum Event {
         /// Why, for an abort.
         reason: String,
     },
+}
+
+/// What the old side tells after its return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// What was lost at the switch; with what was written since, where that can not be told apart.
+    pub loss: Loss,
+    /// Archive rows that the new side did not get, as far as they can be counted.
+    pub rows: Option<u64>,
+    /// Log that it wrote between its return and this look, which the new side has not either. None: it was never away,
+    /// only out of sight, so that one log runs through; or absent in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrote_on: Option<Bytes>,
+    /// It was fenced at this look, so that the numbers are final. Absent in journals of earlier versions, which looked
+    /// once.
+    #[serde(default = "looked_once")]
+    pub fenced: bool,
+}
+
+impl Measured {
+    /// What the old side, `old`, wrote after its return, in words. None: it was not away, or it was fenced before it
+    /// wrote anything.
+    #[must_use]
+    pub fn wrote_on_words(&self, old: &str) -> Option<String> {
+        let wrote = self.wrote_on.filter(|wrote| wrote.0 > 0 || !self.fenced)?;
+        let more = if self.fenced { "" } else { ", and more until it is fenced" };
+        Some(format!("{wrote} of log written in {old} since its return{more}"))
+    }
+}
+
+fn looked_once() -> bool {
+    true
 }
 
 /// How a run is over.

@@ -7,11 +7,10 @@ pub use illegal::Illegal;
 
 use super::consent::Override;
 use super::file::Step;
-use super::record::{Declared, End, Event, Note, Record, StepStarted};
+use super::record::{Declared, End, Event, Measured, Note, Record, StepStarted};
 
 use crate::domain::Timestamp;
 use crate::domain::effect::{Effect, Outcome};
-use crate::domain::fleet::replication::Loss;
 use crate::gates::Evidence;
 
 /// Where a step is.
@@ -113,7 +112,7 @@ pub struct Run {
     /// Overrides, in order.
     pub overrides: Vec<Override>,
     /// The loss, read after the old side's return.
-    pub measured: Option<(Loss, Option<u64>)>,
+    pub measured: Option<Measured>,
     /// How it is over, when, and why.
     pub ended: Option<(End, Timestamp, String)>,
     /// How often it was taken up again.

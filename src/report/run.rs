@@ -1,7 +1,8 @@
 //! A run as lines of text: its steps, its requests, its end. From the run alone, so that it says the same years later.
 
 use crate::domain::Timestamp;
-use crate::domain::units::{clock, many};
+use crate::domain::fleet::replication::Loss;
+use crate::domain::units::{Bytes, clock, many};
 use crate::playbook::figures::Figures;
 use crate::playbook::file::Purpose;
 use crate::playbook::record::{End, Event, Note, Record};
@@ -98,29 +99,25 @@ fn event_words(event: &Event, run: &Run) -> String {
         }
         Event::UndoEffectEnded { step, index, outcome } => format!("{step}: undo {}: {}", index + 1, outcome.text()),
         Event::StepUndone { step } => format!("{step}: undone"),
-        Event::LossMeasured { loss, rows } => {
-            let rows = rows
-                .map(|rows| {
-                    format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
-                })
-                .unwrap_or_default();
-            format!("loss measured: {}{rows}", loss.words())
+        Event::LossMeasured(measured) => {
+            let wrote_on = measured.wrote_on_words(run.from_name()).map(|words| format!("; {words}")).unwrap_or_default();
+            format!("loss measured: {}{}{wrote_on}", measured.loss.words(), rows_words(measured.rows))
         }
         Event::Ended { end: End::Done, .. } => "run done".to_owned(),
         Event::Ended { end: End::Aborted, reason } => format!("run given up: {reason}"),
     }
 }
 
+fn rows_words(rows: Option<u64>) -> String {
+    let rows = rows.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
+    rows.map_or_else(String::new, |rows| format!(", {}", many(rows, "archive row", "archive rows")))
+}
+
 fn note_words(note: &Note) -> String {
     match note {
         Note::Inventory { at, runs } => format!(" [{} in flight as of {}]", many(runs.len(), "run", "runs"), time(*at)),
         Note::Loss { loss, rows, .. } => {
-            let rows = rows
-                .map(|rows| {
-                    format!(", {}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
-                })
-                .unwrap_or_default();
-            format!(" [loses {}{rows}]", loss.words())
+            format!(" [loses {}{}]", loss.words(), rows_words(*rows))
         }
         Note::Crons { active, missing } if missing.is_empty() => format!(" [{}]", many(active.len(), "cron", "crons")),
         Note::Crons { active, missing } => {
@@ -167,7 +164,7 @@ pub fn figures(run: &Run) -> String {
         let _ = writeln!(out, "  {:<10}all caches new by {}", "dns", time(at));
     }
     if !fence {
-        loss_lines(&mut out, &figures);
+        loss_lines(&mut out, &figures, run.from_name());
     }
     for decision in &figures.overrides {
         let glass = if decision.break_glass { " alone (break-glass)" } else { "" };
@@ -199,18 +196,16 @@ pub fn way(run: &Run) -> String {
     }
 }
 
-fn loss_lines(out: &mut String, figures: &Figures) {
+fn loss_lines(out: &mut String, figures: &Figures, old: &str) {
     match &figures.loss {
         None => {
             let _ = writeln!(out, "  {:<10}not measured", "lost");
         }
-        Some((loss, rows, measured)) => {
-            let basis = if *measured {
-                "read from the old side after its return"
-            } else if loss.exact {
-                "exact: the old side was fenced and read"
-            } else {
-                "an estimate: last position seen of the old log, less what the replica had"
+        Some((loss, rows)) => {
+            let basis = match &figures.measured {
+                Some(_) => "read from the old side after its return",
+                None if loss.exact => "exact: the old side was fenced and read",
+                None => "an estimate: last position seen of the old log, less what the replica had",
             };
             let rows = rows.map_or("archive rows unknown".to_owned(), |rows| {
                 format!(
@@ -218,16 +213,25 @@ fn loss_lines(out: &mut String, figures: &Figures) {
                     many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows")
                 )
             });
-            let seconds = loss
-                .unseen
-                .filter(|_| !loss.exact)
-                .map_or_else(|| "0 s of log".to_owned(), |seen| format!("up to {} of log", clock(seen)));
             let _ = writeln!(out, "  {:<10}{}", "lost", loss.words());
-            let _ = writeln!(out, "  {:<10}{seconds}, {rows}", "");
+            let _ = writeln!(out, "  {:<10}{}, {rows}", "", seconds_words(loss));
             let _ = writeln!(out, "  {:<10}{basis}", "");
         }
     }
+    if let Some(words) = figures.measured.as_ref().and_then(|measured| measured.wrote_on_words(old)) {
+        let _ = writeln!(out, "  {:<10}{words}", "lost too");
+    }
     if let Some((runs, at)) = figures.in_flight {
         let _ = writeln!(out, "  {:<10}{runs} runs were in flight, as of {}", "", time(at));
+    }
+}
+
+/// How much time the lost log spans: what was written between the last look at the old side and its end.
+fn seconds_words(loss: &Loss) -> String {
+    match loss.unseen {
+        None if loss.exact && loss.bytes == Some(Bytes(0)) => "0 s of log".to_owned(),
+        None => "seconds of log not known".to_owned(),
+        Some(seen) if seen.as_secs() == 0 => "less than 1 s of log".to_owned(),
+        Some(seen) => format!("up to {} of log", clock(seen)),
     }
 }

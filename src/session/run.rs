@@ -227,8 +227,8 @@ pub fn measure_loss(setup: &Setup, fleet: &Fleet, id: &RunId) -> Result<Option<R
     let (mut journal, records, _) = Journal::open(store(setup).folder(), id)?;
     let mut run = replay(journal.path(), &records)?;
     same_place(setup, &run)?;
-    let Some((loss, rows)) = measure(&run, fleet) else { return Ok(None) };
-    let record = Record { at: clock(), by: setup.operator.clone(), event: Event::LossMeasured { loss, rows } };
+    let Some(measured) = measure(&run, fleet) else { return Ok(None) };
+    let record = Record { at: clock(), by: setup.operator.clone(), event: Event::LossMeasured(measured) };
     run.apply(&record)?;
     journal.append(&record)?;
     Ok(Some(record))

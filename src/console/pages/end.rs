@@ -59,7 +59,7 @@ pub(super) fn rows(state: &State, columns: usize) -> (String, Vec<Row>) {
     } else {
         bars(figures, &mut page);
         page.blank();
-        losses(state, figures, &mut page);
+        losses(state, figures, run.from_name(), &mut page);
     }
     passed_over(figures, &mut page);
     page.labelled("next", &format!("leeward journal show {} tells all of it", run.declared.run), Tone::Dim);
@@ -91,10 +91,10 @@ fn bars(figures: &Figures, page: &mut Writer) {
     page.push(Row::new().dim(format!("{:<12}", "total")).add(format!("{:>9}", clock(figures.total)), Tone::Strong));
 }
 
-fn losses(state: &State, figures: &Figures, page: &mut Writer) {
+fn losses(state: &State, figures: &Figures, old: &str, page: &mut Writer) {
     let text = match &figures.loss {
         None => ("not measured".to_owned(), Tone::Unknown),
-        Some((loss, rows, measured)) => {
+        Some((loss, rows)) => {
             let rows = match rows {
                 Some(0) => ", no archive row".to_owned(),
                 Some(rows) => {
@@ -102,11 +102,17 @@ fn losses(state: &State, figures: &Figures, page: &mut Writer) {
                 }
                 None => ", archive rows unknown".to_owned(),
             };
-            let how = if *measured { "measured on the old side" } else { "as estimated before the promotion" };
+            let how = match figures.measured {
+                Some(_) => "measured on the old side",
+                None => "as estimated before the promotion",
+            };
             (format!("{}{rows}; {how}", loss.words()), Tone::Plain)
         }
     };
     page.labelled("lost", &text.0, text.1);
+    if let Some(words) = figures.measured.as_ref().and_then(|measured| measured.wrote_on_words(old)) {
+        page.labelled("lost too", &words, Tone::Warn);
+    }
     if let Some((runs, at)) = figures.in_flight {
         let text = format!("{} in the old region, as of {}", many(runs, "run", "runs"), moment(at, state.fleet.now));
         page.labelled("in flight", &text, Tone::Plain);

@@ -14,7 +14,7 @@ impl Event {
     /// has changed can still be undone.
     fn follows(&self, end: End) -> bool {
         let undo = matches!(self, Event::UndoStarted { .. } | Event::UndoEffectEnded { .. } | Event::StepUndone { .. });
-        matches!(self, Event::LossMeasured { .. }) || (undo && end == End::Aborted)
+        matches!(self, Event::LossMeasured(_)) || (undo && end == End::Aborted)
     }
 
     pub(super) fn word(&self) -> &'static str {
@@ -33,7 +33,7 @@ impl Event {
             Event::UndoStarted { .. } => "undo-started",
             Event::UndoEffectEnded { .. } => "undo-effect-ended",
             Event::StepUndone { .. } => "step-undone",
-            Event::LossMeasured { .. } => "loss-measured",
+            Event::LossMeasured(_) => "loss-measured",
             Event::Ended { .. } => "ended",
         }
     }
@@ -79,7 +79,7 @@ impl Run {
             Event::StepUndone { step } => self.undone(step)?,
             Event::Overridden(decision) => self.overridden(decision)?,
             Event::Resumed => self.resume(record.at),
-            Event::LossMeasured { loss, rows } => self.measured = Some((loss.clone(), *rows)),
+            Event::LossMeasured(measured) => self.measured = Some(measured.clone()),
             Event::Ended { end, reason } => self.end(*end, reason, record.at)?,
             Event::Detached | Event::Declared(_) => {}
         }

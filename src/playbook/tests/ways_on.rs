@@ -156,9 +156,9 @@ fn what_a_region_lost_that_was_only_out_of_sight_is_its_log_up_to_now() {
     story.sim.db(Side::A).redo = Some(checkpoint);
     story.sim.see_all();
     story.sim.go(4);
-    let (loss, _) = measure(&story.run, &story.sim.fleet).unwrap();
+    let measured = measure(&story.run, &story.sim.fleet).unwrap();
     let end = story.sim.db(Side::A).lsn;
-    assert_eq!(loss.bytes, Some(Bytes(end - has)));
+    assert_eq!((measured.loss.bytes, measured.wrote_on, measured.fenced), (Some(Bytes(end - has)), None, false));
 }
 
 #[test]
@@ -170,8 +170,25 @@ fn what_a_region_lost_that_crashed_is_its_log_up_to_the_crash() {
     let crash = a.lsn + 12_288;
     (a.redo, a.lsn, a.started) = (Some(crash), crash + 1_000_000, Some(now));
     returns(&mut story);
-    let (loss, _) = measure(&story.run, &story.sim.fleet).unwrap();
-    assert_eq!(loss.bytes, Some(Bytes(crash - has)));
+    let first = measure(&story.run, &story.sim.fleet).unwrap();
+    assert_eq!(first.loss.bytes, Some(Bytes(crash - has)));
+    let wrote_on = |sim: &mut Sim| Some(Bytes(sim.db(Side::A).lsn - crash));
+    assert_eq!((first.wrote_on, first.fenced), (wrote_on(&mut story.sim), false));
+    assert!(first.wrote_on_words("a").unwrap().ends_with("and more until it is fenced"));
+
+    // It is asked once more, when it is fenced. By then its own checkpoint has moved the trace of the crash on.
+    story.run.measured = Some(first);
+    story.sim.go(60);
+    assert_eq!(measure(&story.run, &story.sim.fleet), None);
+    let a = story.sim.db(Side::A);
+    (a.read_only, a.redo) = (true, Some(a.lsn));
+    story.sim.go(4);
+    let last = measure(&story.run, &story.sim.fleet).unwrap();
+    assert_eq!(last.loss.bytes, Some(Bytes(crash - has)), "what was lost at the switch stays what it was");
+    assert_eq!((last.wrote_on, last.fenced), (wrote_on(&mut story.sim), true));
+    story.run.measured = Some(last);
+    story.sim.go(60);
+    assert_eq!(measure(&story.run, &story.sim.fleet), None);
 }
 
 /// A planned failover up to `step`.
