@@ -328,6 +328,29 @@ fn panics(file: &File) -> Vec<String> {
     places.map(|(place, word)| file.found(place, word)).collect()
 }
 
+/// Places outside `playbook::run` that change a run past `apply`.
+fn changed_runs(file: &File) -> Vec<String> {
+    const CHANGES: [&str; 6] = [".clone_from", ".push", ".insert", ".extend", ".clear", ".take"];
+    // Below the playbooks, and in the adapters, a run is a workflow's.
+    let workflows = ["domain", "adapters", "sandbox"].contains(&file.module());
+    if workflows || file.path.starts_with("playbook/run") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for place in words(&file.code, "run.") {
+        let rest = &file.code[place + "run".len()..];
+        let path = rest.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.')).count();
+        let (path, after) = rest.split_at(path);
+        let after = after.trim_start();
+        let assigned = ["=", "+=", "-="].iter().any(|sign| after.starts_with(sign)) && !after.starts_with("==");
+        let changed = after.starts_with('(') && CHANGES.iter().any(|change| path.ends_with(change));
+        if (assigned && !after.starts_with("=>")) || changed {
+            found.push(file.found(place, "a run is changed by apply alone"));
+        }
+    }
+    found
+}
+
 fn prints(file: &File) -> Vec<String> {
     if file.module() == "cli" {
         return Vec::new();
@@ -405,6 +428,11 @@ fn what_is_pure_has_no_clock_file_socket_or_task() {
 #[test]
 fn nothing_panics() {
     keep(panics, false);
+}
+
+#[test]
+fn a_run_is_changed_by_its_records_alone() {
+    keep(changed_runs, false);
 }
 
 #[test]
@@ -514,6 +542,19 @@ fn panics_and_prints_are_found_and_tests_are_exempt() {
     assert_eq!(says(prints, "ui/mod.rs", "eprint!(\"x\")").len(), 1);
     assert_eq!(says(prints, "cli/status.rs", "println!()"), Vec::<String>::new());
     assert_eq!(says(prints, "ui/mod.rs", "write!(out, \"println!\")"), Vec::<String>::new());
+}
+
+#[test]
+fn a_changed_run_is_found() {
+    for code in ["self.run.driver.clone_from(&by);", "run.ended = None;", "self.run.steps.push(s)", "run.resumed += 1"]
+    {
+        let text = format!("fn f() {{ {code} }}");
+        assert_eq!(says(changed_runs, "runner/drive.rs", &text).len(), 1, "{code}");
+        assert!(says(changed_runs, "playbook/run/apply.rs", &text).is_empty());
+    }
+    for code in ["if run.ended == None {}", "match x { y if run.ended.is_some() => 1 }", "run.apply(&record)"] {
+        assert!(says(changed_runs, "runner/drive.rs", &format!("fn f() {{ {code} }}")).is_empty(), "{code}");
+    }
 }
 
 #[test]

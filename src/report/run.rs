@@ -100,7 +100,8 @@ fn event_words(event: &Event, run: &Run) -> String {
         Event::UndoEffectEnded { step, index, outcome } => format!("{step}: undo {}: {}", index + 1, outcome.text()),
         Event::StepUndone { step } => format!("{step}: undone"),
         Event::LossMeasured(measured) => {
-            let wrote_on = measured.wrote_on_words(run.from_name()).map(|words| format!("; {words}")).unwrap_or_default();
+            let wrote_on =
+                measured.wrote_on_words(run.from_name()).map(|words| format!("; {words}")).unwrap_or_default();
             format!("loss measured: {}{}{wrote_on}", measured.loss.words(), rows_words(measured.rows))
         }
         Event::Ended { end: End::Done, .. } => "run done".to_owned(),

@@ -9,7 +9,7 @@ use crate::journal::Journal;
 use crate::playbook::consent::{Consent, Override, Tier};
 use crate::playbook::propose::{Next, Proposal, facts, propose};
 use crate::playbook::record::{End, Event, Record};
-use crate::playbook::run::Run;
+use crate::playbook::run::{Illegal, Run};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -83,8 +83,15 @@ impl<W: World> Driver<W> {
     /// by the gate `lock-held`, and every request is refused before it is sent.
     ///
     /// # Errors
-    /// The journal cannot be written.
+    /// The journal cannot be written, or the run is over.
     pub async fn resume(&mut self) -> Result<(), DriveError> {
+        if self.run.ended.is_some() {
+            return Err(Illegal::Over("resumed").into());
+        }
+        self.take_up().await
+    }
+
+    async fn take_up(&mut self) -> Result<(), DriveError> {
         self.record(Event::Resumed).await?;
         self.want_lock().await;
         Ok(())
@@ -96,13 +103,7 @@ impl<W: World> Driver<W> {
     /// # Errors
     /// The journal cannot be written.
     pub async fn undo_and_leave(mut self, step: &str, consent: &Agreement) -> Result<Run, DriveError> {
-        if self.run.ended.is_none() {
-            self.resume().await?;
-        } else {
-            // Nothing may follow the end but the undo itself, so no record says yet who drives now.
-            self.run.driver.clone_from(&self.by);
-            self.want_lock().await;
-        }
+        self.take_up().await?;
         match self.undo(step, consent).await {
             Ok(()) => {}
             Err(OrderError::Fatal(error)) => return Err(error),

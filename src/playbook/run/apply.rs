@@ -10,11 +10,16 @@ use crate::playbook::file::Step;
 use crate::playbook::record::{End, Event, Record, StepStarted};
 
 impl Event {
-    /// It may come after the run is over: the exact loss is read when the old side returns, and what a given-up run
-    /// has changed can still be undone.
+    /// It may come after the run is over: the exact loss is read when the old side returns, and a run that was given up
+    /// is taken up again to undo what it has changed.
     fn follows(&self, end: End) -> bool {
-        let undo = matches!(self, Event::UndoStarted { .. } | Event::UndoEffectEnded { .. } | Event::StepUndone { .. });
-        matches!(self, Event::LossMeasured(_)) || (undo && end == End::Aborted)
+        match self {
+            Event::LossMeasured(_) => true,
+            Event::Resumed | Event::UndoStarted { .. } | Event::UndoEffectEnded { .. } | Event::StepUndone { .. } => {
+                end == End::Aborted
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn word(&self) -> &'static str {
