@@ -28,7 +28,8 @@ pub struct DatabaseSample {
     /// `clock_timestamp()`, by the server's clock.
     pub server_time: Timestamp,
     /// The timeline it writes or replays, from `pg_walfile_name` on a primary, since `pg_control_checkpoint` lags a
-    /// promotion (*measured*: 2 s), and from the receiver or the control file on a replica.
+    /// promotion (*measured*: 2 s), and from the receiver or the control file on a replica; see
+    /// [`DatabaseSample::keep_timeline`].
     pub timeline: Timeline,
     /// `default_transaction_read_only` for a new session. A session may switch it off again.
     pub read_only_default: bool,
@@ -153,6 +154,16 @@ pub struct Receiver {
 }
 
 impl DatabaseSample {
+    /// A replica without a receiver tells its timeline from its control file, which a switch of timeline reaches with the
+    /// next restartpoint, minutes later. What the same replica followed at the look `before` counts until then.
+    pub fn keep_timeline(&mut self, before: Option<&DatabaseSample>) {
+        let told = self.replica().is_none_or(|state| state.receiver.as_ref().is_some_and(|r| r.timeline.is_some()));
+        let followed = before.filter(|before| before.replica().is_some() && before.identity == self.identity);
+        if let Some(followed) = followed.filter(|_| !told) {
+            self.timeline = self.timeline.max(followed.timeline);
+        }
+    }
+
     /// It is out of recovery and a new session may write.
     #[must_use]
     pub fn accepts_writes(&self) -> bool {
@@ -176,6 +187,15 @@ impl DatabaseSample {
             ServerState::Primary(_) => None,
         }
     }
+}
+
+/// When a primary was promoted, by whomever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// The timeline that it began.
+    pub timeline: Timeline,
+    /// When, by our clock.
+    pub at: Timestamp,
 }
 
 /// What is in Argo's tables. Source: argo-workflows `persist/sqldb/migrate.go`.

@@ -3,7 +3,7 @@
 
 use super::Timestamp;
 use super::cron::CronRow;
-use super::database::{ArchiveFacts, DatabaseSample};
+use super::database::{ArchiveFacts, DatabaseSample, Promotion};
 use super::fleet::Fleet;
 use super::fleet::region::Region;
 use super::fleet::who::Who;
@@ -52,6 +52,9 @@ pub struct RegionMemory {
     /// Positions of its log, oldest first: how fast it wrote.
     #[serde(default)]
     pub log: Vec<(Timestamp, Lsn)>,
+    /// When its primary was promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
     /// What was in Argo's tables.
     pub archive: Option<Known<ArchiveFacts>>,
     /// Unfinished runs.
@@ -125,6 +128,7 @@ fn note(region: &Region) -> RegionMemory {
         database: region.database.clone(),
         last_primary_lsn: region.last_primary_lsn.clone(),
         log: region.log.iter().copied().collect(),
+        promotion: region.promotion,
         archive: region.archive.clone(),
         runs,
         crons,
@@ -151,6 +155,7 @@ fn recall(region: &mut Region, notes: RegionMemory) {
     if region.log.is_empty() {
         region.log = notes.log.into();
     }
+    region.promotion = region.promotion.or(notes.promotion);
     put(&mut region.archive, notes.archive);
     if let Some(list) = notes.runs {
         region.runs.recall(list.rows.into_iter().collect(), list.at);

@@ -2,7 +2,7 @@
 
 use super::Timestamp;
 use super::cron::{CronRow, TemplateRow};
-use super::database::{ArchiveFacts, DatabaseSample, OperatorRights};
+use super::database::{ArchiveFacts, DatabaseSample, OperatorRights, Promotion};
 use super::dns::DnsSample;
 use super::freshness::{Source, SourceError};
 use super::kubernetes::{ClusterIdentity, Controllers, LeaseRow, NodeRow, ObjectKey, Right};
@@ -108,6 +108,8 @@ pub enum Fact {
     OpenRun(ObjectKey, Option<Box<OpenRun>>),
     /// One look at the database.
     Database(Box<DatabaseSample>),
+    /// When the primary that answers was promoted. None: it never was, or may not say.
+    Promotion(Option<Promotion>),
     /// One look at Argo's tables.
     Archive(ArchiveFacts),
     /// What the operator's database user may do, or why that cannot be told.

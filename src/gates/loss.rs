@@ -53,20 +53,21 @@ fn seen(loss: &Loss) -> String {
 
 pub fn anti_flap(q: &Question<'_>) -> Answer {
     let window = q.fleet.policy.anti_flap;
-    match q.facts.last_promotion {
-        _ if q.facts.promoted => Answer::moot("the promotion is behind us"),
-        None => Answer::pass("no earlier failover in the journals here"),
-        Some(at) => {
-            let ago = since(at, q.fleet.now);
-            if ago < window {
-                Answer::block(format!("the last failover was {} ago, within {}", age(ago), age(window))).lift(format!(
-                    "wait {}; {}",
-                    age(window.saturating_sub(ago)),
-                    q.way_on()
-                ))
-            } else {
-                Answer::pass(format!("the last failover was {} ago", age(ago)))
-            }
-        }
+    if q.facts.promoted {
+        return Answer::moot("the promotion is behind us");
+    }
+    // What was promoted from elsewhere stands in no journal here; the primary itself knows.
+    let here = q.facts.last_promotion.map(|at| (at, "the last failover".to_owned()));
+    let old = q.name(q.direction.from);
+    let there = q.fleet.region(q.direction.from).promoted_at().map(|at| (at, format!("the promotion of {old}")));
+    let Some((at, what)) = here.into_iter().chain(there).max() else {
+        return Answer::pass(format!("no earlier failover, by the journals here and by {old}"));
+    };
+    let ago = since(at, q.fleet.now);
+    if ago < window {
+        let lift = format!("wait {}; {}", age(window.saturating_sub(ago)), q.way_on());
+        Answer::block(format!("{what} was {} ago, within {}", age(ago), age(window))).lift(lift)
+    } else {
+        Answer::pass(format!("{what} was {} ago", age(ago)))
     }
 }

@@ -174,6 +174,28 @@ async fn errors_say_what_is_wrong_and_no_secret() {
     assert!(error.text.contains("connection refused"), "{error}");
 }
 
+#[tokio::test]
+async fn a_primary_tells_when_it_was_promoted_for_as_long_as_it_is_on_that_timeline() {
+    let pair = Pair::start(PairOptions::default()).await.unwrap();
+    let promotion = async |side| {
+        let mut monitor = Monitor::connect(&endpoint(&pair, side, Role::Monitor), LIMIT).await.unwrap();
+        monitor.promotion().await.unwrap()
+    };
+    assert_eq!((promotion(Side::A).await, promotion(Side::B).await), (None, None));
+    let before = std::time::Instant::now();
+    pair.stop(Side::A, Stop::Crash).await;
+    sql(&pair, Side::B, Role::Admin, "SELECT pg_promote()").await.unwrap();
+    let told = promotion(Side::B).await.unwrap();
+    assert!(told.0 == Timeline(2) && told.1 <= before.elapsed(), "{told:?}");
+    for _ in 0..2 {
+        sql(&pair, Side::B, Role::Admin, "SELECT pg_switch_wal()").await.unwrap();
+        sql(&pair, Side::B, Role::Admin, "CHECKPOINT").await.unwrap();
+    }
+    pair.restart(Side::B, Stop::Clean).await.unwrap();
+    let later = promotion(Side::B).await.unwrap();
+    assert!(later.0 == Timeline(2) && later.1 >= told.1 && later.1 <= before.elapsed(), "{later:?}");
+}
+
 /// As a tunnel does whose server is gone.
 #[tokio::test]
 async fn a_server_that_hangs_up_is_out_of_reach_and_said_so_in_words() {

@@ -15,7 +15,7 @@ use super::operator::operator_rights;
 use super::read::{Look, Monitor, ReadError};
 use crate::adapters::clock;
 use crate::adapters::pace::back_off;
-use crate::domain::database::ArchiveFacts;
+use crate::domain::database::{ArchiveFacts, Promotion};
 use crate::domain::endpoints::{DatabaseEndpoint, Intervals};
 use crate::domain::freshness::{Source, SourceError};
 use crate::domain::observation::{Fact, Observation};
@@ -24,7 +24,8 @@ use crate::domain::region::Side;
 /// An archive look may use at most one part in this many of the server's time.
 const ARCHIVE_SHARE: u32 = 10;
 
-/// Observes the database of a region: `Answered` and `Database` every probe interval, or `Failed`; `Archive` every slow
+/// Observes the database of a region: `Answered` and `Database` every probe interval, or `Failed`; `Promotion` when it is a
+/// primary on a timeline that was not asked about; `Archive` every slow
 /// interval, and every probe interval while `hurry` is set; `Operator` every slow interval where one is configured.
 /// Ends when `out` has no receiver.
 pub async fn observe(
@@ -67,13 +68,20 @@ async fn look_loop(endpoint: &DatabaseEndpoint, intervals: Intervals, to: &Out) 
     let mut session = None;
     let mut failures = 0;
     let mut warned = BTreeSet::new();
+    let mut asked = None;
     loop {
         let (began, started) = (clock::now(), Instant::now());
         let wait = match look_once(endpoint, &mut session, intervals.timeout).await {
             Ok(Look { sample, warnings }) => {
                 failures = 0;
+                let begun = sample.primary().map(|_| sample.timeline);
                 to.tell(Fact::Answered { latency: started.elapsed() }).await;
                 to.tell(Fact::Database(Box::new(sample))).await;
+                // Once for each timeline, since it does not change again.
+                if begun.is_some() && asked != begun {
+                    ask_promotion(&mut session, intervals.timeout, to).await;
+                }
+                asked = begun;
                 for warning in warnings {
                     // Once each: the texts are ours, so that their number is bounded.
                     if !warned.contains(&warning) {
@@ -84,13 +92,27 @@ async fn look_loop(endpoint: &DatabaseEndpoint, intervals: Intervals, to: &Out) 
                 intervals.probe.saturating_sub(started.elapsed())
             }
             Err(error) => {
-                session = None;
+                (session, asked) = (None, None);
                 to.tell(Fact::Failed { began, error }).await;
                 failures += 1;
                 back_off(intervals.probe, failures)
             }
         };
         sleep(wait).await;
+    }
+}
+
+/// A failure says nothing about the server that the next look does not say; the session it may have spoiled is ended.
+async fn ask_promotion(kept: &mut Option<Monitor>, limit: Duration, to: &Out) {
+    let Some(mut monitor) = kept.take() else { return };
+    match timeout(limit, monitor.promotion()).await {
+        Ok(Ok(told)) => {
+            *kept = Some(monitor);
+            let at = told.and_then(|(timeline, ago)| Some((timeline, clock::now().checked_sub(ago).ok()?)));
+            to.tell(Fact::Promotion(at.map(|(timeline, at)| Promotion { timeline, at }))).await;
+        }
+        Ok(Err(error)) => tracing::debug!(side = ?to.side, "promotion: {error}"),
+        Err(_) => tracing::debug!(side = ?to.side, "promotion: no answer"),
     }
 }
 

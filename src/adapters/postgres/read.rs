@@ -10,6 +10,7 @@ use super::{archive, sample};
 use crate::domain::database::{ArchiveFacts, DatabaseSample, OperatorRights};
 use crate::domain::endpoints::DatabaseEndpoint;
 use crate::domain::freshness::{ErrorKind, SourceError};
+use crate::domain::units::Timeline;
 
 /// A session of the monitoring user. It has no method that takes a statement from outside.
 #[derive(Debug)]
@@ -70,6 +71,15 @@ impl Monitor {
         };
         let text = text.ok_or_else(|| ReadError::protocol(&self.session.place, "the look came back empty"))?;
         sample::read(&text).map_err(|text| ReadError::protocol(&self.session.place, &text))
+    }
+
+    /// The timeline of a primary and how long ago its promotion began it. None: it never was promoted, or may not say.
+    ///
+    /// # Errors
+    /// Where and what.
+    pub async fn promotion(&mut self) -> Result<Option<(Timeline, Duration)>, SourceError> {
+        let Some(text) = self.one(Read::Promotion).await.map_err(|why| why.error)? else { return Ok(None) };
+        sample::read_promotion(&text).map(Some).map_err(|text| ReadError::protocol(&self.session.place, &text).error)
     }
 
     /// Looks at Argo's tables. Missing tables and rights are not errors: they leave their facts unknown.

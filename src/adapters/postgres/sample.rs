@@ -146,6 +146,21 @@ pub(super) fn read(text: &str) -> Result<Look, String> {
     Ok(Look { sample, warnings })
 }
 
+#[derive(Deserialize)]
+struct RawPromotion {
+    timeline: String,
+    seconds: f64,
+}
+
+/// Reads when a promotion was. A server whose clock was set back since tells a negative time: then it was just now.
+pub(super) fn read_promotion(text: &str) -> Result<(Timeline, Duration), String> {
+    let odd = |error: &dyn std::fmt::Display| format!("when it was promoted was not understood: {error}");
+    let raw: RawPromotion = serde_json::from_str(text).map_err(|error| odd(&error))?;
+    let timeline = u32::from_str_radix(&raw.timeline, 16).map_err(|error| odd(&error))?;
+    let ago = Duration::try_from_secs_f64(raw.seconds.max(0.0)).map_err(|error| odd(&error))?;
+    Ok((Timeline(timeline), ago))
+}
+
 /// What a new session of somebody else gets. A value that was given to our own user, database user or session says
 /// nothing about others, and "read-only" would be the dangerous mistake: then it counts as off, with a warning.
 fn read_only_default(raw: &Raw, warnings: &mut Vec<String>) -> bool {

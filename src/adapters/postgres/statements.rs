@@ -13,6 +13,8 @@
 pub(super) enum Read {
     /// One look at a server.
     Look,
+    /// How long ago a primary was promoted.
+    Promotion,
     /// Which of Argo's tables there are and may be read.
     Tables,
     /// How many runs are archived.
@@ -67,6 +69,7 @@ impl Read {
     pub(super) fn text(self) -> &'static str {
         match self {
             Read::Look => LOOK,
+            Read::Promotion => PROMOTION,
             Read::Tables => TABLES,
             Read::ArchiveRows => ARCHIVE_ROWS,
             Read::ArchiveNewest => ARCHIVE_NEWEST,
@@ -86,7 +89,8 @@ const LOOK: &str = read_only!(
     identity!(),
     ", 'version', current_setting('server_version'), \
      'server_time', clock_timestamp(), \
-     'control_timeline', (SELECT timeline_id FROM pg_control_checkpoint()), \
+     'control_timeline', greatest((SELECT timeline_id FROM pg_control_checkpoint()), \
+       (SELECT min_recovery_end_timeline FROM pg_control_recovery())), \
      'settings', (SELECT json_object_agg(name, json_build_object('value', setting, 'source', source)) FROM setting), \
      'tls', coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false), \
      'could_promote', has_function_privilege('pg_promote(boolean, integer)', 'EXECUTE'), \
@@ -112,6 +116,15 @@ const LOOK: &str = read_only!(
            'status', status, 'timeline', received_tli, 'host', sender_host, 'port', sender_port, \
            'last_message', last_msg_receipt_time) FROM pg_stat_wal_receiver)) END \
      )::text FROM recovery"
+);
+
+/// A promotion writes the history of the timeline that it begins into a file of that name, once, and the file stays
+/// (*measured*: over checkpoints and restarts). `pg_ls_waldir()` is open to `pg_monitor`; the first timeline has no history.
+const PROMOTION: &str = read_only!(
+    "SELECT CASE WHEN NOT pg_is_in_recovery() AND has_function_privilege('pg_ls_waldir()', 'EXECUTE') \
+       THEN (SELECT json_build_object('timeline', left(f.name, 8), \
+           'seconds', extract(epoch FROM clock_timestamp() - f.modification)) FROM pg_ls_waldir() f \
+         WHERE f.name = left(pg_walfile_name(pg_current_wal_lsn()), 8) || '.history') END::text"
 );
 
 const TABLES: &str = read_only!(
@@ -228,8 +241,15 @@ mod tests {
     use super::*;
     use crate::domain::database::NEWEST_ROWS_MAX;
 
-    const READS: [Read; 6] =
-        [Read::Look, Read::Tables, Read::ArchiveRows, Read::ArchiveNewest, Read::SchemaVersion, Read::Rights];
+    const READS: [Read; 7] = [
+        Read::Look,
+        Read::Promotion,
+        Read::Tables,
+        Read::ArchiveRows,
+        Read::ArchiveNewest,
+        Read::SchemaVersion,
+        Read::Rights,
+    ];
 
     #[test]
     fn what_a_reading_session_can_send_cannot_write() {

@@ -158,6 +158,8 @@ impl Fleet {
             Fact::Rights(rights) => region.rights = Some(Known::seen(rights, at)),
             Fact::Scope(namespaces) => region.scope = Some(namespaces),
             Fact::Lock(lease) => region.lock = Some(Known::seen(lease, at)),
+            // Nothing said is no news: what is known stands as long as its timeline does.
+            Fact::Promotion(promotion) => region.promotion = promotion.or(region.promotion),
             Fact::Archive(facts) => region.archive = Some(Known::seen(facts, at)),
             Fact::Operator(rights) => region.operator = Some(Known::seen(rights, at)),
             Fact::Metrics(sample) => metrics(region, sample, at),
@@ -173,7 +175,8 @@ impl Fleet {
     }
 
     #[allow(clippy::cast_precision_loss)]
-    fn database_sample(&mut self, side: Side, sample: DatabaseSample, at: Timestamp) {
+    fn database_sample(&mut self, side: Side, mut sample: DatabaseSample, at: Timestamp) {
+        sample.keep_timeline(self.regions.get(side).database.as_ref().map(|known| &known.value));
         let before = self.regions.get(side).database.as_ref().filter(|known| !known.remembered);
         let lines = before.map(|known| database_changes(&known.value, &sample)).unwrap_or_default();
         for (weight, text) in lines {

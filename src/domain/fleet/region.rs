@@ -3,7 +3,7 @@
 use super::table::Table;
 use super::who::Who;
 use crate::domain::cron::{CronRow, TemplateRow};
-use crate::domain::database::{ArchiveFacts, DatabaseSample, OperatorRights};
+use crate::domain::database::{ArchiveFacts, DatabaseSample, OperatorRights, Promotion};
 use crate::domain::endpoints::Intervals;
 use crate::domain::freshness::{Freshness, Known, Limits, Source, SourceError, SourceHealth};
 use crate::domain::kubernetes::{ClusterIdentity, Controllers, LeaseRow, NodeCounts, NodeRow, ObjectKey, Right};
@@ -68,6 +68,8 @@ pub struct Region {
     pub database: Option<Known<DatabaseSample>>,
     /// The newest log position seen while it was a primary.
     pub last_primary_lsn: Option<Known<Lsn>>,
+    /// When its primary was promoted, as it says itself.
+    pub promotion: Option<Promotion>,
     /// What is in Argo's tables.
     pub archive: Option<Known<ArchiveFacts>>,
     /// What the operator's database user may do.
@@ -176,6 +178,7 @@ impl Region {
             templates: Table::default(),
             database: None,
             last_primary_lsn: None,
+            promotion: None,
             archive: None,
             operator: None,
             metrics: None,
@@ -183,6 +186,13 @@ impl Region {
             log: VecDeque::new(),
             charts: Charts::new(),
         }
+    }
+
+    /// When the primary there was promoted. None: it never was, it does not say, or it is no primary as last known.
+    #[must_use]
+    pub fn promoted_at(&self) -> Option<Timestamp> {
+        let primary = self.database.as_ref().filter(|known| known.value.primary().is_some())?;
+        self.promotion.filter(|promotion| promotion.timeline == primary.value.timeline).map(|promotion| promotion.at)
     }
 
     /// The health of one of its sources.

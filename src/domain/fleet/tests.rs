@@ -4,11 +4,14 @@ use super::Fleet;
 use super::happening::Weight;
 use crate::domain::Timestamp;
 use crate::domain::cron::{CronRow, TemplateRow};
+use crate::domain::database::DatabaseSample;
+use crate::domain::endpoints::Intervals;
 use crate::domain::fixtures::{Sim, healthy_pair, policy};
 use crate::domain::freshness::Source;
 use crate::domain::kubernetes::{NodeRow, ObjectKey};
 use crate::domain::observation::{Change, Fact, Observation};
 use crate::domain::region::Side;
+use crate::domain::units::Timeline;
 use crate::domain::workflow::{Archiving, Phase, RunRow};
 use std::sync::Arc;
 
@@ -49,7 +52,7 @@ struct Story(Fleet);
 
 impl Story {
     fn new() -> Story {
-        Story(Fleet::new(Arc::new(policy()), &crate::domain::endpoints::Intervals::default(), at(0)))
+        Story(Fleet::new(Arc::new(policy()), &Intervals::default(), at(0)))
     }
 
     fn tell(&mut self, second: i64, fact: Fact) -> &mut Story {
@@ -70,6 +73,30 @@ fn lines(fleet: &Fleet) -> Vec<String> {
         Weight::Bad => "BAD",
     };
     fleet.happenings.iter().map(|line| format!("{} {} {}", line.at.as_second(), word(line.weight), line.text)).collect()
+}
+
+/// A cascade: what was streamed from is promoted and lost soon after, before the replica's next restartpoint.
+#[test]
+fn a_replica_that_followed_a_switch_of_timeline_is_not_said_to_be_on_the_old_one() {
+    let mut sim = healthy_pair();
+    (sim.db(Side::A).timeline, sim.db(Side::B).timeline) = (2, 2);
+    sim.go(4);
+    let timeline = |sim: &Sim| sim.fleet.region(Side::B).database.as_ref().unwrap().value.timeline;
+    assert_eq!(timeline(&sim), Timeline(2));
+    sim.replication = false;
+    let b = sim.db(Side::B);
+    (b.receiver, b.timeline) = (None, 1);
+    sim.go(4);
+    assert_eq!(timeline(&sim), Timeline(2), "its control file lags");
+    // A new process goes by the notes of the old one.
+    let notes = sim.fleet.remember();
+    let mut fleet = Fleet::new(sim.fleet.policy.clone(), &Intervals::default(), sim.now);
+    fleet.recall(notes);
+    let sample = sim.fleet.region(Side::B).database.as_ref().unwrap().value.clone();
+    let sample = DatabaseSample { timeline: Timeline(1), ..sample };
+    let told = Fact::Database(Box::new(sample));
+    fleet.apply(Observation { source: Source::Database(Side::B), at: sim.now, fact: told });
+    assert_eq!(fleet.region(Side::B).database.as_ref().unwrap().value.timeline, Timeline(2));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! (gate, picture, facts, verdict, part of the text).
 
 use super::*;
+use crate::domain::database::Promotion;
 use crate::domain::fixtures::*;
-use crate::domain::freshness::{ErrorKind, SourceError};
+use crate::domain::freshness::{ErrorKind, Source, SourceError};
 use crate::domain::kubernetes::NodeRow;
-use crate::domain::observation::{Change, Fact, Watched};
+use crate::domain::observation::{Change, Fact, Observation, Watched};
 use crate::domain::region::PerSide;
-use crate::domain::units::{Bytes, Lsn};
+use crate::domain::units::{Bytes, Lsn, Timeline};
 use crate::domain::workflow::Archiving;
 use Side::{A, B};
 use Verdict::{Block, Moot, Pass, Unknown, Warn};
@@ -336,7 +337,21 @@ fn locks() -> Vec<Case> {
         case("anti-flap", healthy_pair, Block, "was 5m ago, within 10m").last(300),
         case("anti-flap", healthy_pair, Pass, "was 10m ago").last(600),
         case("anti-flap", healthy_pair, Moot, "behind us").last(300).promoted(),
+        case("anti-flap", || promoted(1, 120), Block, "the promotion of us-central1 was 2m ago, within 10m"),
+        case("anti-flap", || promoted(1, 120), Block, "the promotion of us-central1 was 2m ago").last(300),
+        case("anti-flap", || promoted(1, 300), Block, "the last failover was 2m ago").last(120),
+        case("anti-flap", || promoted(1, 660), Pass, "was 11m ago"),
+        // Told of a timeline before this one.
+        case("anti-flap", || promoted(7, 120), Pass, "no earlier failover"),
     ]
+}
+
+/// The primary says that it was promoted so long ago, and to which timeline.
+fn promoted(timeline: u32, ago: u64) -> Sim {
+    let mut sim = healthy_pair();
+    let promotion = Promotion { timeline: Timeline(timeline), at: sim.now - Duration::from_secs(ago) };
+    sim.fleet.apply(Observation { source: Source::Database(A), at: sim.now, fact: Fact::Promotion(Some(promotion)) });
+    sim
 }
 
 fn old() -> Vec<Case> {
