@@ -131,6 +131,11 @@ pub fn standby_quiet(q: &Question<'_>) -> Answer {
 }
 
 pub fn one_primary(q: &Question<'_>) -> Answer {
+    if q.fleet.two_systems().is_some()
+        && let Some((text, lift)) = q.fleet.no_direction()
+    {
+        return Answer::block(text).lift(lift);
+    }
     if q.fleet.two_primaries() {
         let both: Vec<String> = Side::BOTH
             .into_iter()

@@ -17,6 +17,9 @@ pub enum DeclareError {
     /// Both databases are out of recovery, and one has to be chosen by a person.
     #[error("two databases are out of recovery on the same timeline {0}: find out which one is the primary first")]
     TwoPrimaries(u32),
+    /// Both are, and they are no pair.
+    #[error("the two databases are of different systems, neither is a copy of the other: check their URLs")]
+    TwoSystems,
     /// Both are, on different timelines: only a fence makes sense.
     #[error("two databases are out of recovery: fence the older one first (leeward playbook run fence)")]
     FenceFirst,
@@ -32,6 +35,7 @@ pub fn direction(purpose: Purpose, fleet: &Fleet) -> Result<Direction, DeclareEr
         sample.primary().map(|_| sample.timeline)
     };
     match (timeline(Side::A), timeline(Side::B)) {
+        (Some(_), Some(_)) if fleet.two_systems().is_some() => Err(DeclareError::TwoSystems),
         (Some(a), Some(b)) => match purpose {
             _ if a == b => Err(DeclareError::TwoPrimaries(a.0)),
             // The older timeline is the old primary's: it did not follow the promotion.

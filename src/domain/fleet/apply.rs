@@ -50,6 +50,9 @@ impl Fleet {
     fn writers(&self) -> Writers {
         let of = |side| self.region(side).live_database(self.now);
         let (Some(a), Some(b)) = (of(Side::A), of(Side::B)) else { return Writers::Usual };
+        if a.identity.system != b.identity.system {
+            return Writers::Usual;
+        }
         match (a.primary().is_some() && b.primary().is_some(), a.accepts_writes(), b.accepts_writes()) {
             (true, true, true) => Writers::Both,
             (_, false, false) => Writers::None,

@@ -3,8 +3,8 @@
 use super::Fleet;
 use crate::domain::database::{DatabaseSample, ReplicaState};
 use crate::domain::freshness::Known;
-use crate::domain::region::{Direction, Side};
-use crate::domain::units::{Bytes, Lsn};
+use crate::domain::region::{Direction, PerSide, Side};
+use crate::domain::units::{Bytes, Lsn, SystemId};
 use crate::domain::{Timestamp, since};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -134,7 +134,7 @@ impl Fleet {
             (false, true) => Some(Direction::activating(Side::A)),
             // Each was primary when last seen. A promotion starts a new timeline, so the newer one is the primary, also
             // while it is silent: the old one that came back is not.
-            (true, true) if self.two_primaries() => None,
+            (true, true) if self.two_primaries() || self.two_systems().is_some() => None,
             (true, true) => {
                 let timeline = |side| self.region(side).database.as_ref().map(|known| known.value.timeline);
                 match timeline(Side::A).cmp(&timeline(Side::B)) {
@@ -147,18 +147,29 @@ impl Fleet {
         }
     }
 
-    /// Both databases are out of recovery now.
+    /// Both databases of the pair are out of recovery now.
     #[must_use]
     pub fn two_primaries(&self) -> bool {
-        Side::BOTH
-            .into_iter()
-            .all(|side| self.region(side).live_database(self.now).is_some_and(|d| d.primary().is_some()))
+        let primary = |side| self.region(side).live_database(self.now).is_some_and(|d| d.primary().is_some());
+        Side::BOTH.into_iter().all(primary) && self.two_systems().is_none()
+    }
+
+    /// What answers behind the two URLs now is no pair: neither is a copy of the other, so that their roles and timelines
+    /// say nothing about each other.
+    #[must_use]
+    pub fn two_systems(&self) -> Option<PerSide<SystemId>> {
+        let system = |side| self.region(side).live_database(self.now).map(|sample| sample.identity.system);
+        let (a, b) = (system(Side::A)?, system(Side::B)?);
+        (a != b).then(|| PerSide::new(a, b))
     }
 
     /// With two databases out of recovery now: the side on the older timeline, which is the primary of before. None: it
     /// is not so, or they can not be told apart.
     #[must_use]
     pub fn older_primary(&self) -> Option<Side> {
+        if !self.two_primaries() {
+            return None;
+        }
         let timeline = |side| {
             let sample = self.region(side).live_database(self.now)?;
             sample.primary().map(|_| sample.timeline)

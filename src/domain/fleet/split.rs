@@ -3,8 +3,8 @@
 
 use super::Fleet;
 use super::region::Stopped;
-use crate::domain::region::Side;
-use crate::domain::units::many;
+use crate::domain::region::{PerSide, Side};
+use crate::domain::units::{SystemId, many};
 
 /// Two databases are out of recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,9 @@ impl Fleet {
         }
         let live = |side: Side| self.region(side).live_database(self.now);
         let replicas = Side::BOTH.into_iter().all(|side| live(side).is_some_and(|sample| sample.replica().is_some()));
+        if let Some(systems) = self.two_systems() {
+            return Some(self.systems_words(&systems));
+        }
         let words = match self.split() {
             Some(Split { old: None, .. }) => (
                 "both databases are out of recovery, on the same timeline: which one is the primary is not known",
@@ -88,6 +91,13 @@ impl Fleet {
             ),
         };
         Some((words.0.to_owned(), words.1.to_owned()))
+    }
+
+    /// What answers is no pair, in words, and what to do about it.
+    fn systems_words(&self, systems: &PerSide<SystemId>) -> (String, String) {
+        let of = |side: Side| format!("{} is system {}", self.name(side), systems.get(side));
+        let text = format!("{}, {}: neither is a copy of the other", of(Side::A), of(Side::B));
+        (text, "check the database URLs of both regions in the configuration".to_owned())
     }
 
     fn split_words(&self, split: &Split) -> (String, String) {
@@ -120,6 +130,20 @@ mod tests {
         assert_eq!(sim.fleet.old_and_fenced(Side::A), Some(false));
         assert_eq!(sim.fleet.old_and_fenced(Side::B), None);
         assert!(nothing_known().fleet.no_direction().unwrap().0.contains("was ever seen"));
+    }
+
+    #[test]
+    fn two_primaries_that_are_no_pair_are_not_to_be_fenced() {
+        let mut sim = healthy_pair();
+        let b = sim.db(Side::B);
+        (b.primary, b.system, b.timeline, b.receiver) = (true, b.system + 1, 7, None);
+        sim.go(20);
+        assert_eq!((sim.fleet.direction(), sim.fleet.older_primary(), sim.fleet.split()), (None, None, None));
+        let (words, advice) = sim.fleet.no_direction().unwrap();
+        assert!(words.contains("neither is a copy of the other"), "{words}");
+        assert!(advice.starts_with("check the database URLs"), "{advice}");
+        let told: Vec<&str> = sim.fleet.happenings.iter().map(|line| line.text.as_str()).collect();
+        assert!(!told.iter().any(|text| text.contains("two databases are out of recovery")), "{told:?}");
     }
 
     #[test]

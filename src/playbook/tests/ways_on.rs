@@ -307,3 +307,16 @@ fn a_server_that_was_read_only_before_stays_so() {
     slot.earlier = vec![(fence, Outcome::Done { reply: String::new(), previous: None })];
     assert_eq!(crate::playbook::kinds::Kind::DatabaseFence.undo(&story.run, "fence-database"), Some(Vec::new()));
 }
+
+#[test]
+fn two_primaries_that_are_no_pair_give_no_direction_to_anything() {
+    use crate::playbook::declare::{DeclareError, direction};
+    use crate::playbook::file::Purpose;
+    let mut sim = healthy_pair();
+    let b = sim.db(Side::B);
+    (b.primary, b.system, b.timeline, b.receiver) = (true, b.system + 1, 7, None);
+    sim.go(20);
+    for purpose in [Purpose::Fence, Purpose::Planned, Purpose::Unplanned] {
+        assert_eq!(direction(purpose, &sim.fleet), Err(DeclareError::TwoSystems), "{purpose:?}");
+    }
+}
