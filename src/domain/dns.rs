@@ -32,6 +32,9 @@ pub struct DnsAnswer {
 pub struct DnsSample {
     /// The answers, authoritative servers first.
     pub answers: Vec<DnsAnswer>,
+    /// Why it is not known which servers the zone has, so that perhaps not all are among those asked. None: they are
+    /// configured, or were found.
+    pub unlisted: Option<String>,
 }
 
 impl DnsSample {

@@ -53,6 +53,8 @@ pub struct Sim {
     pub log_per_look: u64,
     /// Addresses that the name servers give.
     pub addresses: Vec<IpAddr>,
+    /// Why it is not known which name servers the zone has.
+    pub unlisted: Option<String>,
     /// Regions whose API server refuses our writes.
     pub forbidden: std::collections::BTreeSet<Side>,
     /// Whoever holds an environment's lock goes on renewing it.
@@ -285,6 +287,7 @@ impl Sim {
             replication: true,
             log_per_look: 0,
             addresses: vec![address(Side::A)],
+            unlisted: None,
             forbidden: std::collections::BTreeSet::new(),
             locks_renewed: true,
             now: start(),

@@ -23,6 +23,11 @@ pub fn switchable(q: &Question<'_>) -> Answer {
     };
     match known.value.authoritative() {
         None => Answer::warn(format!("the servers of {} do not agree or do not answer", policy.name)),
+        Some(_) if known.value.unlisted.is_some() => Answer::warn(format!(
+            "which servers answer for {} is not known: that a change has arrived everywhere can not be proven",
+            policy.name
+        ))
+        .lift("NS records have to be found, or set dns.servers"),
         Some((addresses, _)) => match policy.meaning(addresses) {
             Some(side) => Answer::pass(format!("{} means {}", policy.name, q.name(side)))
                 .on(q.evidence(Source::Dns, format!("{addresses:?}"))),

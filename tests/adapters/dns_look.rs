@@ -167,6 +167,7 @@ async fn what_cannot_be_found_or_asked_is_named() {
     assert_eq!((unknown.server.as_str(), unknown.kind), ("nowhere.invalid.", ServerKind::Authoritative));
     assert!(unknown.result.as_ref().unwrap_err().contains("without an address"), "{unknown:?}");
     assert_eq!(sample.silent().collect::<Vec<_>>(), ["nowhere.invalid."]);
+    assert_eq!(sample.unlisted, None, "which servers there are is known");
 
     // The name of a host is no zone; that the primary alone was asked is said.
     let elsewhere = DnsEndpoints { zone: NAME.to_owned(), ..found_by(&primary) };
@@ -174,6 +175,7 @@ async fn what_cannot_be_found_or_asked_is_named() {
     let [first, none] = sample.answers.as_slice() else { panic!("{sample:?}") };
     assert!(first.result.is_ok() && none.result.as_ref().unwrap_err().contains("is it the zone"), "{sample:?}");
     assert_eq!(sample.silent().collect::<Vec<_>>(), [format!("NS {NAME}")]);
+    assert!(sample.unlisted.is_some_and(|why| why.contains("is it the zone")));
 
     // Without a primary a resolver tells, and the servers have the port that NS records mean.
     let by_resolver =

@@ -95,6 +95,12 @@ impl NameServers {
         known.unwrap_or_else(|| endpoints.primary.iter().cloned().collect())
     }
 
+    /// Why it is not known which servers there are. None: they are configured, or were found.
+    pub(super) fn unlisted(&self, endpoints: &DnsEndpoints) -> Option<String> {
+        let failure = self.failure.as_ref().filter(|_| endpoints.authoritative.is_empty() && self.found.is_none())?;
+        Some(clean_to(&format!("{}: {}", failure.server, failure.text), 120))
+    }
+
     /// What cannot be asked, said as answers without content.
     pub(super) fn gaps(&self, endpoints: &DnsEndpoints) -> Vec<Gap> {
         if !endpoints.authoritative.is_empty() {

@@ -41,7 +41,7 @@ pub(super) async fn round(endpoints: &DnsEndpoints, servers: &NameServers) -> (D
     let caches = join_all(endpoints.resolvers.iter().map(|server| one(endpoints, server, ServerKind::Resolver)));
     let (zone, caches) = tokio::join!(zone, caches);
     let (answers, kinds) = zone.into_iter().chain(servers.gaps(endpoints)).chain(caches).unzip();
-    (DnsSample { answers }, kinds)
+    (DnsSample { answers, unlisted: servers.unlisted(endpoints) }, kinds)
 }
 
 async fn one(endpoints: &DnsEndpoints, server: &str, kind: ServerKind) -> (DnsAnswer, Option<ErrorKind>) {

@@ -427,6 +427,7 @@ fn rest() -> Vec<Case> {
         case("dns", || day(|s| s.policy().dns.as_mut().unwrap().can_switch = false), Warn, "by hand"),
         case("dns", || day(|s| s.policy().dns.as_mut().unwrap().targets.b = None), Block, "no address for us-east1"),
         case("dns", || dark(Source::Dns), Warn, "is not known"),
+        case("dns", || day(|s| s.unlisted = Some("no NS".into())), Warn, "arrived everywhere can not be proven"),
         case("dns", || day(|s| s.addresses = vec![[203, 0, 113, 9].into()]), Warn, "which is neither region"),
         case("dns-ttl", healthy_pair, Pass, "dns ttl 1m"),
         case("dns-ttl", || day(|s| s.policy().rto_target = Duration::from_secs(120)), Warn, "more than a quarter"),

@@ -52,6 +52,9 @@ pub fn switched(scene: &Scene<'_>) -> Proof {
         let servers = crate::domain::units::many(behind, "authoritative server does", "authoritative servers do");
         return Proof::NotYet(format!("{servers} not answer {target} yet"));
     }
+    if let Some(why) = &known.value.unlisted {
+        return Proof::NotYet(format!("which servers the zone has is not known, so not all were asked: {why}"));
+    }
     let old_ttl =
         scene.run.declared.playbook.steps.iter().flat_map(|s| scene.run.outcomes(&s.id)).find_map(|(_, outcome)| {
             match outcome {

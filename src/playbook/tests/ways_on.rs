@@ -320,3 +320,18 @@ fn two_primaries_that_are_no_pair_give_no_direction_to_anything() {
         assert_eq!(direction(purpose, &sim.fleet), Err(DeclareError::TwoSystems), "{purpose:?}");
     }
 }
+
+#[test]
+fn a_change_is_not_said_to_be_everywhere_while_it_is_not_known_where_that_is() {
+    let mut story = planned("switch-dns");
+    story.sim.unlisted = Some("192.0.2.53:53: no NS record".to_owned());
+    story.sim.go(4);
+    story.start().unwrap();
+    let (step, next) = story.settle(400);
+    let why = format!("{next:?}");
+    assert!(step == "switch-dns" && why.contains("which servers the zone has is not known"), "{step} {why}");
+    assert!(story.proposal().overridable().is_some(), "whoever knows them may go on: {next:?}");
+    story.sim.unlisted = None;
+    story.sim.go(4);
+    assert_ne!(story.settle(20).0, "switch-dns");
+}
