@@ -9,7 +9,7 @@ pub fn no_other_driver(q: &Question<'_>) -> Answer {
         let Some(known) = &q.fleet.region(side).lock else { continue };
         let holder = known.value.as_ref().and_then(|lease| lease.living_holder(q.fleet.now));
         if let Some(holder) = holder
-            && q.facts.our_lock.as_deref() != Some(holder)
+            && q.facts.us.as_deref() != Some(holder)
         {
             return Answer::block(format!("{holder} drives this environment, says {}", q.name(side)))
                 .lift("let them finish or leave; a driver that is gone loses the lock by itself")

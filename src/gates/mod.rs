@@ -149,7 +149,9 @@ impl Answer {
 /// What a gate may know besides the fleet: facts of the run that asks, or of the last one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFacts {
-    /// Holder name of our own lock, while a run asks.
+    /// Name that the run that asks gives as holder of a lock, whether it has one or not.
+    pub us: Option<String>,
+    /// Holder name of our own lock in the region being activated, once it was asked for.
     pub our_lock: Option<String>,
     /// When the last failover of this environment promoted a database.
     pub last_promotion: Option<Timestamp>,

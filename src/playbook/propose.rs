@@ -35,6 +35,7 @@ pub fn facts(run: &Run, last_promotion: Option<crate::domain::Timestamp>) -> Run
     };
     let locked = run.steps.iter().any(asked) && !reached(Kind::Report);
     RunFacts {
+        us: Some(lock::holder(run)),
         our_lock: locked.then(|| lock::holder(run)),
         last_promotion,
         promoted: run.promoted(),
@@ -52,8 +53,10 @@ pub fn propose(run: &Run, fleet: &Fleet, facts: &RunFacts) -> Proposal {
     if run.ended.is_some() {
         return none(Next::Over);
     }
-    let Some((index, step, slot)) = returned(run, fleet).or_else(|| run.current()) else { return none(Next::Finish) };
     let question = Question { fleet, direction: run.declared.direction, facts };
+    let Some((index, step, slot)) = returned(run, &question).or_else(|| run.current()) else {
+        return none(Next::Finish);
+    };
     let line = |id: &String| gates::by_id(id).map_or_else(|| strange(id), |gate| gate_line(run, gate, &question));
     let attempt = slot.started.as_ref().map_or(1, |start| start.attempt + 1);
     // Before anything else, and for every step: what is seen of the wrong servers proves nothing, whatever it says.
@@ -76,7 +79,11 @@ pub fn propose(run: &Run, fleet: &Fleet, facts: &RunFacts) -> Proposal {
 /// A fence that was left unproven, whose target answers again and lets it be proven now; or one that was proven and has
 /// come off since, by a tool that puts back what it knows, say. It comes before anything else: the rest was decided on a
 /// region that can not act. Not while a step is on its way, nor once the lock is being given up.
-fn returned<'a>(run: &'a Run, fleet: &Fleet) -> Option<(usize, &'a Step, &'a StepRun)> {
+///
+/// A fence that a person left though its target answered stays left, but where a gate that nobody may override holds the
+/// open step and this fence is what lifts it.
+fn returned<'a>(run: &'a Run, question: &Question<'_>) -> Option<(usize, &'a Step, &'a StepRun)> {
+    let fleet = question.fleet;
     let (open, current, _) = run.current()?;
     if current.kind == Kind::Report || run.steps.iter().any(|slot| slot.state == StepState::Started) {
         return None;
@@ -93,9 +100,18 @@ fn returned<'a>(run: &'a Run, fleet: &Fleet) -> Option<(usize, &'a Step, &'a Ste
         // What could not be proven even so would be left unproven and come again without end.
         seen && can && !matches!(step.kind.proof(&scene), Proof::Unreachable(_))
     };
+    let in_the_way: Vec<String> = current
+        .gates
+        .iter()
+        .filter_map(|id| gates::by_id(id).filter(|gate| gate.override_by == OverrideBy::Nobody))
+        .map(|gate| gates::ask(gate, question).answer)
+        .filter(|answer| answer.verdict.holds())
+        .filter_map(|answer| answer.lifted_by)
+        .collect();
+    let wanted = |step: &Step, slot: &StepRun| !slot.left || in_the_way.contains(&step.id);
     let steps = run.declared.playbook.steps.iter().zip(&run.steps).enumerate().take(open);
     let mut fences = steps.map(|(index, (step, slot))| (index, step, slot));
-    fences.find(|(_, step, slot)| slot.reopens(step) && answers(step, slot))
+    fences.find(|(_, step, slot)| slot.reopens(step) && wanted(step, slot) && answers(step, slot))
 }
 
 fn gate_line(run: &Run, gate: &gates::Gate, question: &Question<'_>) -> GateLine {

@@ -32,7 +32,13 @@ impl Case {
     }
 
     fn ours(mut self) -> Case {
-        self.facts.our_lock = Some("op@a/7f3a00".to_owned());
+        self.facts.us = Some("op@a/7f3a00".to_owned());
+        self.facts.our_lock.clone_from(&self.facts.us);
+        self
+    }
+
+    fn named(mut self) -> Case {
+        self.facts.us = Some("op@a/7f3a00".to_owned());
         self
     }
 
@@ -321,6 +327,8 @@ fn locks() -> Vec<Case> {
         case("lock-held", || locked(B, "op@a/7f3a00"), Pass, "held in us-east1").ours(),
         case("lock-held", || locked(B, "eve@b/111111"), Block, "eve@b/111111 holds the lock").ours(),
         case("lock-held", healthy_pair, Unknown, "not seen as held").ours(),
+        // The courtesy lock of a first try, of which the other request came to nothing.
+        case("no-other-driver", || locked(A, "op@a/7f3a00"), Pass, "nobody else drives").named(),
         case(
             "lock-held",
             || {

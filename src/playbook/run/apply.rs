@@ -320,7 +320,7 @@ impl StepRun {
     /// A fence that may be set again: it was left unproven and its target answers again, or it has come off since.
     #[must_use]
     pub fn reopens(&self, step: &Step) -> bool {
-        step.kind.fences() && !self.left && matches!(self.state, StepState::Unproven(_) | StepState::Done)
+        step.kind.fences() && matches!(self.state, StepState::Unproven(_) | StepState::Done)
     }
 
     fn begin(&mut self, start: &StepStarted, at: Timestamp) {

@@ -1,7 +1,7 @@
 //! Random nights: faults, orders, crashes and time in any order, over a simulated pair.
 
 use super::*;
-use crate::domain::fixtures::healthy_pair;
+use crate::domain::fixtures::{healthy_pair, outage};
 use crate::domain::freshness::{ErrorKind, Source};
 use crate::playbook::record::End;
 use proptest::prelude::*;
@@ -122,6 +122,37 @@ fn watch(story: &Story) {
     assert!(promotions <= 1, "promoted twice");
 }
 
+/// Everything answers again and nothing is amiss any more, but for what was done meanwhile.
+fn morning(sim: &mut Sim) {
+    sim.see_all();
+    sim.replication = true;
+    sim.db(Side::B).paused = false;
+    let a = sim.db(Side::A);
+    (a.frozen, a.up) = (false, true);
+    sim.go(60);
+}
+
+/// A person who does what is offered, waits where there is something to wait for, and gives a reason where one is asked
+/// for. True: the run is over.
+fn lead(story: &mut Story) -> bool {
+    for _ in 0..120 {
+        let (_, next) = story.settle(60);
+        match next {
+            Next::Finish | Next::Over => return true,
+            Next::Start { .. } => story.start().unwrap(),
+            Next::Again { optional: true, .. } => return true,
+            Next::Again { .. } | Next::Impossible { .. } if story.proposal().may_leave() => story.leave().unwrap(),
+            Next::Again { .. } if story.proposal().attempt <= 12 => story.start().unwrap(),
+            _ => match story.proposal().overridable().map(|line| line.finding.gate.clone()) {
+                Some(gate) => drop(story.go_on_against(&gate)),
+                None => drop(story.sim.go(30)),
+            },
+        }
+        story.sim.go(4);
+    }
+    false
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
@@ -135,6 +166,18 @@ proptest! {
         rules(&story.records, &story.states);
         story.replays();
         figures::adds_up(&story.run);
+    }
+
+    /// Whatever was done in the night, a run is no dead end when everything answers again.
+    #[test]
+    fn every_night_has_a_morning(lost in any::<bool>(), turns in prop::collection::vec(turn(), 1..60)) {
+        let mut story = Story::new(if lost { outage(90) } else { healthy_pair() }, failover());
+        for turn in turns.iter().filter(|turn| !matches!(turn, Turn::Abort)) {
+            take(&mut story, turn);
+        }
+        morning(&mut story.sim);
+        prop_assert!(lead(&mut story), "{:?} {:?}", story.next(), story.proposal().held_by());
+        rules(&story.records, &story.states);
     }
 }
 
