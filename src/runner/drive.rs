@@ -109,9 +109,7 @@ impl<W: World> Driver<W> {
             Err(OrderError::Fatal(error)) => return Err(error),
             Err(refused) => self.tell(News::Refused(refused.to_string())).await,
         }
-        if self.run.ended.is_none() {
-            self.record(Event::Detached).await?;
-        }
+        self.record(Event::Detached).await?;
         self.give_up_lock().await;
         Ok(self.run)
     }

@@ -104,23 +104,28 @@ impl World for Fake {
 }
 
 impl Fake {
-    /// Whatever is performed stands in the journal's file already, in the newest start. A lock that is taken again or
-    /// given up follows from the record of leaving, or of a take-over, after which it is asked for until it is had.
+    /// Whatever is performed stands in the journal's file already, in the newest start. A lock that is taken again was
+    /// announced by an earlier driver, in the same region; one that is given up follows from the record of leaving.
     fn is_announced(&self, effect: &Effect) {
         let (records, run) = crate::journal::read(&self.journal).unwrap();
-        let announced = records.iter().rev().find_map(|record| match &record.event {
+        let announced = |record: &Record| match &record.event {
             Event::StepStarted(start) => Some(start.effects.clone()),
             Event::UndoStarted { effects, .. } => Some(effects.clone()),
             _ => None,
-        });
-        let leaving = matches!(
-            records.last().map(|r| &r.event),
-            Some(Event::Detached | Event::Ended { .. } | Event::Resumed | Event::StepUndone { .. })
-        );
-        let lock = matches!(effect, Effect::TakeLock { .. } | Effect::ReleaseLock { .. });
+        };
+        let leaves = |event: &Event| matches!(event, Event::Detached | Event::Ended { .. } | Event::StepUndone { .. });
+        let lock = match effect {
+            Effect::TakeLock { side, lease, .. } => {
+                let same =
+                    |old: &Effect| matches!(old, Effect::TakeLock { side: s, lease: l, .. } if s == side && l == lease);
+                run.resumed > 0 && records.iter().filter_map(announced).flatten().any(|old| same(&old))
+            }
+            Effect::ReleaseLock { .. } => records.last().is_some_and(|record| leaves(&record.event)),
+            _ => false,
+        };
+        let newest = records.iter().rev().find_map(announced);
         assert!(
-            announced.is_some_and(|effects| effects.contains(effect))
-                || lock && (leaving || run.resumed > 0 || run.ended.is_some()),
+            newest.is_some_and(|effects| effects.contains(effect)) || lock,
             "{effect:?} was sent before it was on disk"
         );
     }
