@@ -15,9 +15,8 @@ impl Event {
     fn follows(&self, end: End) -> bool {
         match self {
             Event::LossMeasured(_) => true,
-            Event::Resumed | Event::UndoStarted { .. } | Event::UndoEffectEnded { .. } | Event::StepUndone { .. } => {
-                end == End::Aborted
-            }
+            Event::Resumed | Event::Detached => end == End::Aborted,
+            Event::UndoStarted { .. } | Event::UndoEffectEnded { .. } | Event::StepUndone { .. } => end == End::Aborted,
             _ => false,
         }
     }
