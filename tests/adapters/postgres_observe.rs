@@ -88,3 +88,20 @@ async fn a_frozen_server_is_a_timeout_and_its_return_is_seen() {
     drop(told);
     task.await.unwrap();
 }
+
+#[tokio::test]
+async fn tables_that_are_not_there_yet_are_looked_for_again_soon() {
+    let pair = Pair::start(PairOptions::default()).await.unwrap();
+    let intervals =
+        Intervals { probe: Duration::from_millis(100), slow: Duration::from_secs(3600), ..Intervals::default() };
+    let (out, mut told) = mpsc::channel(8);
+    let (_hurry, hurried) = watch::channel(false);
+    let task = tokio::spawn(observe(Region::A, endpoint(&pair, Side::A, Role::Monitor), None, intervals, out, hurried));
+    let rows = |fact: &Fact| if let Fact::Archive(facts) = fact { facts.rows } else { None };
+    next(&mut told, |fact| matches!(fact, Fact::Archive(facts) if facts.rows.is_none())).await;
+    sql(&pair, Side::A, Role::Argo, TABLES).await.unwrap();
+    let seen = next(&mut told, |fact| rows(fact).is_some()).await;
+    assert_eq!(rows(&seen.fact), Some(3));
+    drop(told);
+    task.await.unwrap();
+}

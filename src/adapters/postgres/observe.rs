@@ -150,8 +150,10 @@ async fn archive_loop(endpoint: &DatabaseEndpoint, intervals: Intervals, to: &Ou
         let rest = match archive_once(endpoint, &mut session, intervals.timeout).await {
             Ok(facts) => {
                 failures = 0;
+                // What is not there yet may be there soon: a table that is being made, or has still to be replayed.
+                let soon = hurried || facts.rows.is_none();
                 to.tell(Fact::Archive(facts)).await;
-                let pause = if hurried { intervals.probe } else { intervals.slow };
+                let pause = if soon { intervals.probe } else { intervals.slow };
                 pause.max(started.elapsed() * ARCHIVE_SHARE)
             }
             // Why is said by the look, which fails in the same way.
