@@ -35,11 +35,11 @@ pub async fn down(bench: Bench) {
     assert_ne!(told.code, 0, "no fence is undone after a promotion");
     let told = bench.leeward(&["status"]).await;
     has(&told, &bench.b.name);
-    old_region_returns(&bench, &before).await;
+    old_region_returns(&bench, &before, &run).await;
 }
 
 /// Its API is back at once, its database takes writes again, its controller starts: two primaries.
-async fn old_region_returns(bench: &Bench, before: &Before) {
+async fn old_region_returns(bench: &Bench, before: &Before, run: &str) {
     bench.region_up();
     until("A's database is back", Duration::from_secs(60), || bench.a.database.answers()).await;
     let a = bench.a.database.standing().await;
@@ -56,6 +56,11 @@ async fn old_region_returns(bench: &Bench, before: &Before) {
     let alarm = alarms.iter().find(|alarm| alarm["id"] == "one-primary").expect("the alarm one-primary");
     assert_eq!(alarm["weight"], "bad");
 
+    // What was lost can be read now, and what it writes from its return on is told apart from it.
+    let told = bench.leeward(&["journal", "measure", run]).await;
+    assert_eq!(told.code, 0);
+    has(&told, "since its return, and more until it is fenced");
+
     bench.consents("fence", &["declare", "fence-controllers", "suspend-crons", "fence-database"], &[]);
     let told = bench.leeward(&["playbook", "run", "fence", "--consent", "consents.toml"]).await;
     assert_eq!(told.code, 0);
@@ -66,6 +71,10 @@ async fn old_region_returns(bench: &Bench, before: &Before) {
     assert_eq!(bench.b.crons().await, before.b_crons_after(), "crons of B");
     println!("  seen: {} {b:?}; {}", bench.b.name, bench.b.words().await);
     bench.leeward(&["status"]).await;
+    let told = bench.leeward(&["journal", "measure", run]).await;
+    assert_eq!(told.code, 0, "once more, since it is fenced now");
+    has(&told, "since its return");
+    assert!(!told.text.contains("and more until"), "{}", told.text);
 }
 
 /// The old region is back when its database has been promoted beside and nothing runs yet: its fences, left unproven, are
