@@ -223,8 +223,13 @@ fn loss_lines(out: &mut String, figures: &Figures, old: &str) {
         let _ = writeln!(out, "  {:<10}{words}", "lost too");
     }
     if let Some((runs, at)) = figures.in_flight {
-        let _ = writeln!(out, "  {:<10}{runs} runs were in flight, as of {}", "", time(at));
+        let _ = writeln!(out, "  {:<10}{}", "", in_flight(runs, at));
     }
+}
+
+pub(super) fn in_flight(runs: usize, at: Timestamp) -> String {
+    let verb = if runs == 1 { "was" } else { "were" };
+    format!("{} {verb} in flight, as of {}", many(runs, "run", "runs"), time(at))
 }
 
 /// How much time the lost log spans: what was written between the last look at the old side and its end.
