@@ -8,6 +8,7 @@ mod drill;
 mod exit;
 mod journal;
 mod keys;
+mod looks;
 mod playbook;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -65,6 +66,9 @@ fn run(args: &Args) -> Result<Exit> {
 }
 
 async fn dispatch(args: &Args) -> Result<Exit> {
+    if let Err(problems) = looks::check(args) {
+        return Ok(refuse(&problems));
+    }
     match &args.command {
         Some(Command::Status { output }) => match setup(args, Access::ReadOnly) {
             Ok(setup) => status::run(&setup, *output).await,

@@ -62,7 +62,7 @@ fn files_that_are_wrong_are_told_by_line_and_column() {
     let step = "schema = 1\nname = \"mine\"\ntitle = \"Mine\"\nkind = \"unplanned\"\n\n[[step]]\nid = \"one\"\ntitle = \"One\"\n\
         do = \"database.fence\"\ngates = [\"lock-held\"]\nconsent = \"confirm\"\ntimeout = \"1m\"\nexpect = \"3s\"\nwhy = \"w\"\n";
     write("p.toml", step);
-    with_config(home.path(), &["playbook", "check", "p.toml"]).ended(0).says("1 steps");
+    with_config(home.path(), &["playbook", "check", "p.toml"]).ended(0).says("1 step\n");
     for (right, wrong, says) in [
         ("database.fence", "database.fnce", "database.fence"),
         ("lock-held", "lock-hold", "lock-held"),
@@ -76,13 +76,117 @@ fn files_that_are_wrong_are_told_by_line_and_column() {
         assert!(told.err.starts_with("p.toml:"), "{}", told.err);
     }
     write("k.toml", "schema = 1\n[global]\n\"ctrl-x\" = \"quti\"\n");
-    with_config(home.path(), &["keymap", "check", "k.toml"]).ended(0).says("quit").says("k.toml:3").says("1 warnings");
-    with_config(home.path(), &["--keymap", "k9", "keymap", "check", "none.toml"]).ended(1).says("none.toml");
+    with_config(home.path(), &["keymap", "check", "k.toml"]).ended(0).says("quit").says("k.toml:3").says("1 warning\n");
+    with_config(home.path(), &["keymap", "check", "none.toml"]).ended(2).says("none.toml");
     write("t.toml", "schema = 1\nname = \"t\"\n[nothing]\n");
     with_config(home.path(), &["theme", "check", "t.toml"]).ended(2).says("t.toml:");
     write("binary.toml", "\u{0}\u{1b}[2J\u{7}");
     let told = with_config(home.path(), &["playbook", "check", "binary.toml"]).ended(2);
     assert!(!told.err.contains('\x1b') && !told.err.contains('\x07'), "{:?}", told.err);
+}
+
+/// Files that can not be read at all are bad input, whatever reads them: exit code 2, the file's name, and no word of the
+/// reader's own.
+#[test]
+fn files_that_can_not_be_read_are_bad_input() {
+    let home = home();
+    let path = |name: &str| home.path().join(name);
+    std::fs::create_dir(path("folder")).unwrap();
+    std::fs::write(path("empty"), "").unwrap();
+    std::fs::write(path("binary"), b"\x7fELF\x02\x01\x01\0\0\xff\xfe\x80\x1b[2J").unwrap();
+    std::fs::write(path("latin"), b"schema = 1\nname = \"caf\xe9\"\n").unwrap();
+    std::fs::write(path("nul"), "schema = 1\nna\0me = \"x\"\n").unwrap();
+    std::fs::write(path("big"), "# text\n".repeat(1_500_000)).unwrap();
+    for (file, says) in [
+        ("nowhere", "No such file"),
+        ("folder", "directory"),
+        ("empty", "missing key"),
+        ("binary", "UTF-8"),
+        ("latin", "line 2"),
+        ("nul", "nul:2:3"),
+        ("big", "1024 KiB"),
+    ] {
+        let name = path(file).display().to_string();
+        for args in [
+            &["playbook", "check", &name][..],
+            &["keymap", "check", &name],
+            &["theme", "check", &name],
+            &["playbook", "run", "failover", "--consent", &name],
+            &["--config", &name, "config", "check"],
+            &["--keymap", &name, "journal", "list"],
+            &["--theme", &name, "journal", "list"],
+        ] {
+            let told = if args[0] == "--config" { leeward(home.path(), args) } else { with_config(home.path(), args) };
+            let told = told.ended(2).says(file);
+            assert!(told.err.contains(says), "{args:?}: {}", told.err);
+            assert!(told.out.is_empty() && !told.err.contains('\x1b') && told.err.len() < 4000, "{args:?}: {told:?}");
+        }
+    }
+    assert!(!path("state/absent/runs").exists(), "nothing was begun");
+}
+
+/// What a console would refuse is refused by every command, and the line ends and marks of other machines are not.
+#[test]
+fn looks_are_checked_by_every_command_and_line_ends_do_not_matter() {
+    let home = home();
+    for args in [
+        &["--theme", "default-drak", "journal", "list"][..],
+        &["--theme", "nope", "status"],
+        &["--keymap", "vmi", "status"],
+        &["--keymap", "vmi", "theme", "list"],
+        &["--theme", "nope", "config", "init"],
+    ] {
+        let told = with_config(home.path(), args).ended(2).says(args[1]);
+        assert_eq!(told.out, "", "{args:?}");
+    }
+    with_config(home.path(), &["--theme", "default-drak", "theme", "list"])
+        .ended(2)
+        .says("did you mean \"default-dark\"?");
+    with_config(home.path(), &["--keymap", "k9s", "--theme", "default-dark", "journal", "list"]).ended(0);
+    let text = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
+    std::fs::write(home.path().join("dos.toml"), format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
+    leeward(home.path(), &["--config", "dos.toml", "config", "check"]).ended(0).says("no problem found");
+    // A place in such a file is the place that an editor shows.
+    let wrong = text.replacen("environment", "enviroment", 1).replace('\n', "\r\n");
+    std::fs::write(home.path().join("dos.toml"), format!("\u{feff}{wrong}")).unwrap();
+    leeward(home.path(), &["--config", "dos.toml", "config", "check"]).ended(2).says("dos.toml:2:1");
+}
+
+#[test]
+fn everything_that_is_wrong_in_a_file_is_told_at_once() {
+    let home = home();
+    let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();
+    let playbook = "schema = 1\nname = \"Mine\"\ntitle = \"Mine\"\nkind = \"unplanned\"\n\n[[step]]\nid = \"one\"\n\
+        title = \"One\"\ndo = \"database.fnce\"\ngates = [\"lock-hold\", \"loss-limt\"]\ntimeout = \"soon\"\nwhy = \"w\"\n\n\
+        [[step]]\nid = \"one\"\ntitel = \"Two\"\ntitle = \"Two\"\ndo = \"check\"\nconsent = \"confrim\"\ntimeout = \"1m\"\nwhy = \"w\"\n";
+    write("p.toml", playbook);
+    let told = with_config(home.path(), &["playbook", "check", "p.toml"]).ended(2);
+    for says in [
+        "p.toml:2:8",
+        "did you mean \"database.fence\"?",
+        "did you mean \"lock-held\"?",
+        "did you mean \"loss-limit\"?",
+        "\"soon\"",
+        "two steps have the id",
+        "did you mean \"title\"?",
+        "did you mean \"confirm\"?",
+    ] {
+        assert!(told.err.contains(says), "{says} is not in {}", told.err);
+    }
+    assert_eq!(told.err.lines().filter(|line| line.starts_with("p.toml:")).count(), 8, "{}", told.err);
+    let consents = "schema = 1\nplaybook = \"failover\"\n[[consent]]\nstep = \"promot\"\n[[override]]\ngate = \"los-limit\"\n\
+        reason = \"no\"\n";
+    write("c.toml", consents);
+    let run = ["playbook", "run", "failover", "--consent", "c.toml"];
+    let told = with_config(home.path(), &run).ended(2).says("promote").says("loss-limit").says("at least 8");
+    assert_eq!(told.err.lines().filter(|line| line.starts_with("c.toml:")).count(), 3, "{}", told.err);
+    let config = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
+    let wrong = config.replacen("environment", "enviroment", 1).replacen("kubeconfig", "kubconfig", 1);
+    write("wrong.toml", &wrong.replacen("provider", "provder", 1));
+    let told = leeward(home.path(), &["--config", "wrong.toml", "config", "check"]).ended(2);
+    for says in ["\"environment\"?", "\"kubeconfig\"?", "\"provider\"?"] {
+        assert!(told.err.contains(says), "{says} is not in {}", told.err);
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::session::picture::{Ask, Picture};
 use crate::session::run::{Driving, RunError};
 use crate::session::setup::Setup;
 use crate::session::unattended::{Answer, answer};
+use crate::settings::read_text;
 use color_eyre::eyre::{Result, WrapErr, bail};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,9 +44,9 @@ pub async fn start(setup: &Setup, playbook: Playbook, consent: Option<&Path>) ->
         ));
         return Ok(Exit::Failed);
     }
-    let consents = match consents(consent, &playbook)? {
+    let consents = match consents(consent, &playbook) {
         Ok(consents) => consents,
-        Err(problem) => return Ok(refuse(&[problem])),
+        Err(problems) => return Ok(refuse(&problems)),
     };
     // An open run that nobody can start keeps every other run out.
     if let Some(first) =
@@ -87,9 +88,9 @@ pub async fn resume(setup: &Setup, id: Option<&str>, consent: Option<&Path>) -> 
     };
     let id = id.as_str();
     let Some((id, playbook)) = open_run(setup, id)? else { return Ok(Exit::BadInput) };
-    let consents = match consents(consent, &playbook)? {
+    let consents = match consents(consent, &playbook) {
         Ok(consents) => consents,
-        Err(problem) => return Ok(refuse(&[problem])),
+        Err(problems) => return Ok(refuse(&problems)),
     };
     let mut picture = Picture::start(setup);
     picture.settle(SETTLE).await;
@@ -131,10 +132,10 @@ pub(super) fn open_run(setup: &Setup, id: &str) -> Result<Option<(RunId, Playboo
     Ok(Some((found.id, run.declared.playbook)))
 }
 
-fn consents(path: Option<&Path>, playbook: &Playbook) -> Result<Result<Consents, Problem>> {
-    let Some(path) = path else { return Ok(Ok(Consents::default())) };
-    let text = std::fs::read_to_string(path).wrap_err_with(|| format!("{} can not be read", path.display()))?;
-    Ok(read(&path.display().to_string(), &text, playbook))
+fn consents(path: Option<&Path>, playbook: &Playbook) -> Result<Consents, Vec<Problem>> {
+    let Some(path) = path else { return Ok(Consents::default()) };
+    let text = read_text(path).map_err(|problem| vec![problem])?;
+    read(&path.display().to_string(), &text, playbook)
 }
 
 async fn finish(picture: Picture, driving: Result<Driving, RunError>, consents: &Consents) -> Result<Exit> {
