@@ -9,6 +9,7 @@ mod exit;
 mod journal;
 mod keys;
 mod looks;
+mod plain;
 mod playbook;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -90,7 +91,8 @@ async fn dispatch(args: &Args) -> Result<Exit> {
             Ok(setup) => console::run(args, setup).await,
             Err(problems) => Ok(refuse(&problems)),
         },
-        Some(Command::Watch) => match setup(args, Access::ReadOnly) {
+        Some(Command::Watch { plain }) => match setup(args, Access::ReadOnly) {
+            Ok(setup) if *plain => plain::run(&setup).await,
             Ok(setup) => console::run(args, setup).await,
             Err(problems) => Ok(refuse(&problems)),
         },
@@ -103,7 +105,9 @@ pub(crate) fn setup(args: &Args, access: Access) -> Result<Setup, Vec<Problem>> 
     for warning in &loaded.warnings {
         say_error(&warning.to_string());
     }
-    Ok(Setup::from_settings(&loaded.settings, access))
+    let mut setup = Setup::from_settings(&loaded.settings, access);
+    setup.doubts = loaded.warnings.iter().map(|warning| format!("configuration: {}", warning.0.headline())).collect();
+    Ok(setup)
 }
 
 /// Tells every problem and how many there are.

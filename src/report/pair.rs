@@ -8,7 +8,7 @@ use crate::domain::fleet::replication::{Following, Loss};
 use crate::domain::freshness::Known;
 use crate::domain::region::{Direction, Side};
 use crate::domain::since;
-use crate::domain::units::{Bytes, Lsn, age, archive_rows, fine};
+use crate::domain::units::{Bytes, Lsn, age, archive_rows, clock, fine};
 use crate::gates::readiness::Readiness;
 use std::fmt::Write;
 use std::time::Duration;
@@ -137,6 +137,28 @@ fn behind(fleet: &Fleet, way: Direction, loss: &Loss) -> String {
         }
         None => lacks,
     }
+}
+
+/// The time whose work would be lost, against the target. By the rate at which the log was written, and so about.
+pub(super) fn rpo(fleet: &Fleet, way: Direction, loss: &Loss) -> String {
+    let target = clock(fleet.policy.rpo_target);
+    match lost_time(fleet, way, loss) {
+        Some(lost) if lost > fleet.policy.rpo_target => {
+            format!("about {} of work, MORE THAN THE TARGET of {target}", fine(lost))
+        }
+        Some(lost) if lost.is_zero() => format!("no time of work (target {target})"),
+        Some(lost) => format!("about {} of work (target {target})", fine(lost)),
+        None => format!("how much time of work that is, is not known (target {target})"),
+    }
+}
+
+/// The time whose work would be lost. None: not known.
+pub(super) fn lost_time(fleet: &Fleet, way: Direction, loss: &Loss) -> Option<Duration> {
+    let lacks = match loss.bytes? {
+        Bytes(0) => Duration::ZERO,
+        bytes => in_time(fleet, way, bytes)?,
+    };
+    Some(lacks + loss.unseen.filter(|_| !loss.exact).unwrap_or_default())
 }
 
 /// What the standby has received and not replayed. None: not known now.

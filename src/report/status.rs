@@ -7,6 +7,7 @@ use crate::domain::fleet::happening::Weight;
 use crate::domain::fleet::region::Region;
 use crate::domain::freshness::{Freshness, Source};
 use crate::domain::region::Side;
+use crate::domain::text::clean_lines;
 use crate::domain::units::{age, clock, count, fine, many};
 use crate::domain::workflow::Phase;
 use crate::domain::{Timestamp, since};
@@ -37,7 +38,7 @@ pub fn text(fleet: &Fleet, readiness: &Readiness, alarms: &[Alarm]) -> String {
         let advice = if alarm.advice.is_empty() { String::new() } else { format!("  → {}", alarm.advice) };
         let _ = writeln!(out, "  {word}  {region}{}{advice}", alarm.text);
     }
-    out
+    clean_lines(&out)
 }
 
 pub(super) fn line(out: &mut String, name: &str, text: &str) {
@@ -190,6 +191,7 @@ fn verdict(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
         });
         let verb = if loss.exact { "loses" } else { "may lose" };
         line(out, verb, &format!("{}{}", loss.words(), rows.unwrap_or_default()));
+        line(out, "", &pair::rpo(fleet, direction, loss));
     }
     line(out, "in flight", &in_flight(fleet, readiness, direction.from));
     findings(out, "blocked by", &readiness.blocks);

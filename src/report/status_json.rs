@@ -199,6 +199,9 @@ fn verdict(fleet: &Fleet, readiness: &Readiness) -> Value {
         "loss_bytes_if_primary_lives": readiness.loss.as_ref().and_then(Loss::at_most).map(|bytes| bytes.0),
         "loss_exact": readiness.loss.as_ref().map(|loss| loss.exact),
         "loss_rows": readiness.loss_rows,
+        "loss_seconds": readiness.direction.zip(readiness.loss.as_ref())
+            .and_then(|(way, loss)| pair::lost_time(fleet, way, loss)).map(|lost| lost.as_secs_f64()),
+        "rpo_target": fleet.policy.rpo_target.as_secs(),
         "in_flight": readiness.in_flight,
         "headline": readiness.headline(),
         "blocks": list(&readiness.blocks),
