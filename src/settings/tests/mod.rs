@@ -49,7 +49,10 @@ fn changed(from: &str, to: &str) -> String {
 
 /// Warnings but those that are told of every file with checkpoints.
 fn others(warnings: Vec<Warning>) -> Vec<Warning> {
-    warnings.into_iter().filter(|warning| !warning.0.message.contains("not used by this version: checkpoints")).collect()
+    warnings
+        .into_iter()
+        .filter(|warning| !warning.0.message.contains("not used by this version: checkpoints"))
+        .collect()
 }
 
 #[test]
