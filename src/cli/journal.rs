@@ -2,6 +2,7 @@
 
 use super::args::JournalCommand;
 use super::{Exit, say, say_error};
+use crate::domain::problem::printable;
 use crate::domain::units::many;
 use crate::journal::{Look, RunSummary, Store, look};
 use crate::playbook::record::End;
@@ -52,13 +53,30 @@ fn line(summary: &RunSummary) -> String {
     }
 }
 
-fn find(store: &Store, run: &str) -> Result<Option<RunSummary>> {
+/// The run that begins so; where there is none, or not one alone, that is said.
+pub(super) fn find(store: &Store, run: &str) -> Result<Option<RunSummary>> {
     let found = store.find(run).wrap_err("the journals could not be listed")?;
     if found.is_none() {
-        say_error(&format!("no run, or more than one, begins with {run:?}; see leeward journal list"));
+        let all = store.runs().wrap_err("the journals could not be listed")?;
+        let fitting: Vec<&str> = all.iter().map(|one| one.id.0.as_str()).filter(|id| id.starts_with(run)).collect();
+        let asked = printable(run, 60);
+        say_error(&match fitting.as_slice() {
+            [] => format!("leeward: no run begins with \"{asked}\"; see leeward journal list"),
+            several => {
+                let shown = several.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+                let more = if several.len() > NAMED_MAX { ", …" } else { "" };
+                format!(
+                    "leeward: {} runs begin with \"{asked}\": {shown}{more}; see leeward journal list",
+                    several.len()
+                )
+            }
+        });
     }
     Ok(found)
 }
+
+/// Runs that are named where one was not told apart from others.
+const NAMED_MAX: usize = 5;
 
 fn show(store: &Store, id: &str) -> Result<Exit> {
     let Some(summary) = find(store, id)? else { return Ok(Exit::BadInput) };

@@ -19,6 +19,7 @@ mod status;
 pub use exit::Exit;
 
 use crate::domain::problem::Problem;
+use crate::domain::text::clean_lines;
 use crate::session::setup::{Access, Setup};
 use crate::settings;
 use args::{Args, Command};
@@ -118,14 +119,15 @@ pub(crate) fn refuse(problems: &[Problem]) -> Exit {
     Exit::BadInput
 }
 
-/// A line to standard output. A closed pipe is not an error of ours.
+/// A line to standard output. A closed pipe is not an error of ours. Names of files and texts of the system come this way
+/// too: what a terminal would obey is taken out here, whoever forgot it before.
 pub(crate) fn say(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}");
+    let _ = writeln!(out, "{}", clean_lines(text));
 }
 
-/// A line to standard error.
+/// A line to standard error; the same holds.
 pub(crate) fn say_error(text: &str) {
     let mut out = std::io::stderr().lock();
-    let _ = writeln!(out, "{text}");
+    let _ = writeln!(out, "{}", clean_lines(text));
 }

@@ -3,12 +3,13 @@
 
 use super::Exit;
 use super::signals::Signals;
-use super::status::{failover_takes, finished_runs};
+use super::status::{failover_takes, finished_runs, finished_runs_or_none};
 use crate::domain::fleet::Fleet;
 use crate::gates::RunFacts;
 use crate::gates::alarms::{Alarm, alarms};
 use crate::gates::readiness::{Readiness, readiness};
 use crate::journal::last_promotion;
+use crate::playbook::run::Run;
 use crate::report::{follow::Follower, status};
 use crate::session::picture::Picture;
 use crate::session::setup::Setup;
@@ -36,7 +37,7 @@ const FLUSH_MAX: Duration = Duration::from_secs(1);
 /// Watches until a signal comes or nobody reads any more. Both are a good end.
 pub async fn run(setup: &Setup) -> Result<Exit> {
     let mut signals = Signals::unless_ignored()?;
-    let mut known = Known::read(setup)?;
+    let mut known = Known::of(&finished_runs_or_none(setup));
     let mut picture = Picture::start(setup);
     let mut out = Out::start()?;
     if let Some(fleet) = signals.or(picture.settle(SETTLE)).await {
@@ -63,17 +64,16 @@ struct Known {
 }
 
 impl Known {
-    fn read(setup: &Setup) -> Result<Known> {
-        let runs = finished_runs(setup)?;
-        let facts = RunFacts { last_promotion: last_promotion(&runs), ..RunFacts::default() };
-        Ok(Known { facts, takes: failover_takes(&runs), read: Instant::now() })
+    fn of(runs: &[Run]) -> Known {
+        let facts = RunFacts { last_promotion: last_promotion(runs), ..RunFacts::default() };
+        Known { facts, takes: failover_takes(runs), read: Instant::now() }
     }
 
     /// Reads them again when it is time. A folder that can not be listed now leaves what was known.
     fn again(&mut self, setup: &Setup) {
         if self.read.elapsed() >= JOURNALS_EVERY {
-            match Known::read(setup) {
-                Ok(known) => *self = known,
+            match finished_runs(setup) {
+                Ok(runs) => *self = Known::of(&runs),
                 Err(_) => self.read = Instant::now(),
             }
         }

@@ -51,7 +51,7 @@ impl Finding {
             Finding::Held => "  held, none leads, as it should be".to_owned(),
             Finding::NobodyWorks => "  NONE WANTED in the primary: nobody runs its workflows".to_owned(),
             Finding::NoneWanted => "  none wanted, none leads".to_owned(),
-            Finding::StillThere(why) => format!("  none wanted, but {why}"),
+            Finding::StillThere(why) => format!("  NOT PROVEN STOPPED: {why}"),
             Finding::NotFound => format!(
                 "no Deployment of a workflow controller in namespace {namespace}: it is held by nobody, or runs in \
                  another namespace and is not seen"

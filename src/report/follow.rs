@@ -18,6 +18,9 @@ use std::time::Duration;
 /// Shortest time between two tellings of a line that grows.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// Stands between an alarm and what to do about it.
+const ADVICE: &str = " → ";
+
 /// A line of the timeline as it was told.
 #[derive(Debug, Clone)]
 struct Told {
@@ -56,12 +59,13 @@ impl Follower {
             out.push(line(fleet, now, "ALARM", key.1, text));
         }
         for (key, text) in self.alarms.iter().filter(|(key, _)| !raised.contains_key(*key)) {
+            let text = text.split(ADVICE).next().unwrap_or_default();
             out.push(line(fleet, now, "OVER", key.1, text));
         }
         self.alarms = raised;
         let verdict = verdict(readiness);
         if verdict != self.verdict {
-            out.push(line(fleet, now, "READY?", None, &verdict));
+            out.push(line(fleet, now, "STATE", None, &verdict));
             self.verdict = verdict;
         }
         out
@@ -113,12 +117,12 @@ fn line(fleet: &Fleet, at: Timestamp, word: &str, side: Option<Side>, text: &str
     format!("{}  {word:<6}  {place}{}", at.strftime("%Y-%m-%d %H:%M:%SZ"), clean(text))
 }
 
-/// A cluster or a database that falls silent is a line of the timeline already.
+/// The alarms, each with what to do. A cluster or a database that falls silent is a line of the timeline already.
 fn raised(alarms: &[Alarm]) -> BTreeMap<(String, Option<Side>), String> {
     let told = |alarm: &&Alarm| !matches!(alarm.id.as_str(), "source-api" | "source-db");
     let text = |alarm: &Alarm| match alarm.advice.as_str() {
         "" => alarm.text.clone(),
-        advice => format!("{} → {advice}", alarm.text),
+        advice => format!("{}{ADVICE}{advice}", alarm.text),
     };
     alarms.iter().filter(told).map(|alarm| ((alarm.id.clone(), alarm.side), text(alarm))).collect()
 }
@@ -180,7 +184,7 @@ mod tests {
         let with = |words: &str| said.iter().filter(|line| line.contains(words)).count();
         assert_eq!(with("  BAD     us-central1: api does not answer"), 1, "{said:#?}");
         assert_eq!(with("  BAD     us-central1: db does not answer"), 1, "{said:#?}");
-        assert!(with("READY?  readiness BLOCKED by") >= 1 && with("old-region-fenced") >= 1, "{said:#?}");
+        assert!(with("STATE   readiness BLOCKED by") >= 1 && with("old-region-fenced") >= 1, "{said:#?}");
         assert!(said.len() < 15, "{said:#?}");
         assert!(said.iter().all(|line| line.starts_with("2026-03-01 10:")), "{said:#?}");
         sim.see_all();

@@ -85,10 +85,15 @@ fn server(fleet: &Fleet, side: Side) -> String {
         };
     };
     let sample = &known.value;
-    let (what, timeline) = (what(fleet, side, sample), sample.timeline);
+    let fresh = region.live_database(fleet.now).is_some();
+    let (was, what, timeline) = (if fresh { "" } else { "was " }, what(fleet, side, sample), sample.timeline);
     let positions = match (sample.primary(), sample.replica()) {
         (Some(primary), _) => {
-            let writes = if sample.accepts_writes() { "takes writes" } else { "read-only" };
+            let writes = match (sample.accepts_writes(), fresh) {
+                (true, true) => "takes writes",
+                (true, false) => "took writes",
+                (false, _) => "read-only",
+            };
             format!("at {}, {writes}", primary.lsn)
         }
         (None, Some(replica)) => {
@@ -102,8 +107,7 @@ fn server(fleet: &Fleet, side: Side) -> String {
         }
         (None, None) => String::new(),
     };
-    let fresh = region.live_database(fleet.now).is_some();
-    format!("{what}, timeline {timeline}, {positions}{}", dated(known.at, known.remembered, fresh, fleet.now))
+    format!("{was}{what}, timeline {timeline}, {positions}{}", dated(known.at, known.remembered, fresh, fleet.now))
 }
 
 fn position(lsn: Option<Lsn>) -> String {
@@ -148,7 +152,7 @@ pub(super) fn rpo(fleet: &Fleet, way: Direction, loss: &Loss) -> String {
         }
         Some(lost) if lost.is_zero() => format!("no time of work (target {target})"),
         Some(lost) => format!("about {} of work (target {target})", fine(lost)),
-        None => format!("how much time of work that is, is not known (target {target})"),
+        None => format!("how much time of work, is not known (target {target})"),
     }
 }
 

@@ -129,7 +129,10 @@ fn no_controller_is_as_it_should_be_on_the_standby_alone() {
         found.pods = Sim::unseen().truth.a.controllers(Side::A).pods;
         found.pods.iter_mut().for_each(|pod| pod.terminating = true);
     });
-    assert!(text.contains("none wanted, but") && word == "still-there", "{text} {word}");
+    assert!(
+        text.contains("NOT PROVEN STOPPED: controllers 0 wanted, 1 there") && word == "still-there",
+        "{text} {word}"
+    );
     let (text, word) = controllers(Side::A, |_, found| found.pods.iter_mut().for_each(|pod| pod.ready = false));
     assert!(text.contains("none leads") && !text.contains("should") && word == "none-leads", "{text} {word}");
 }

@@ -244,6 +244,21 @@ fn runs_that_do_not_exist_and_journals_that_are_damaged() {
     assert!(!told.out.contains('\x1b'), "{:?}", told.out);
     with_config(home.path(), &["journal", "show", "abcdef"]).ended(1).says("line 1");
     with_config(home.path(), &["playbook", "resume", "abcdef"]).ended(1).says("line 1");
+    // Two that begin alike are told apart, and a name that a terminal would obey reaches none.
+    std::fs::write(runs.join("abcd00.jsonl"), "").unwrap();
+    std::fs::write(runs.join("e\u{1b}[2Jf.jsonl"), "").unwrap();
+    with_config(home.path(), &["journal", "show", "abcd"]).ended(2).says("2 runs begin with").says("abcd00");
+    with_config(home.path(), &["journal", "show", "ffff"]).ended(2).says("no run begins with \"ffff\"");
+    for args in
+        [&["journal", "list"][..], &["journal", "verify"], &["journal", "show", "e"], &["journal", "show", "\u{1b}"]]
+    {
+        let told = with_config(home.path(), args);
+        assert!(!told.out.contains('\x1b') && !told.err.contains('\x1b'), "{args:?}: {told:?}");
+    }
+    // Who only looks at the regions is not kept from it by a folder of journals that can not be listed.
+    let told =
+        with_config(home.path(), &["--set", "state.dir=/dev/null", "status"]).ended(3).says("readiness  NO DIRECTION");
+    assert!(told.err.contains("warning: the journals could not be listed"), "{}", told.err);
     // The console comes up beside them.
     let mut terminal = Terminal::leeward(home.path(), &["--config", "config.toml"], &[]);
     terminal.view("overview");

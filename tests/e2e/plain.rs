@@ -20,13 +20,13 @@ fn the_state_is_told_once_and_then_a_line_for_each_change() {
     assert_eq!(state.matches("us-central1  PRIMARY").count(), 1, "{state}");
     bench.fault(Side::A, FaultKind::RegionDown);
     until("the outage", || watch.out().contains("BAD     us-central1: api does not answer").then_some(()));
-    until("what that means", || watch.out().contains("READY?  readiness BLOCKED by").then_some(()));
+    until("what that means", || watch.out().contains("STATE   readiness BLOCKED by").then_some(()));
     bench.fault(Side::A, FaultKind::RegionUp);
     until("its end", || watch.out().contains("us-central1: db answers again after").then_some(()));
     until("what that means", || {
         let out = watch.out();
         let (_, later) = out.split_once("readiness BLOCKED").unwrap();
-        later.contains("READY?  readiness READY").then_some(())
+        later.contains("STATE   readiness READY").then_some(())
     });
     assert!(watch.running());
     let out = watch.out();
@@ -90,7 +90,10 @@ fn a_torn_end_of_a_journal_is_told_and_not_mended_until_the_run_goes_on() {
     bench.leeward(&["journal", "show", &run]).ended(0).says("13 bytes");
     assert_eq!(std::fs::read(&path).unwrap(), torn, "nothing was repaired");
     let consents = bench.consents(&CONSENTS[..2], &[]);
-    let told = bench.leeward(&["playbook", "resume", &run, "--consent", consents]).ended(4).says("13 bytes are in");
+    let told = bench
+        .leeward(&["playbook", "resume", &run, "--consent", consents])
+        .ended(4)
+        .says("what is left of it (13 bytes) is in");
     drop(told);
     bench.leeward(&["journal", "verify"]).ended(0).says("whole");
     let aside = bench.runs().join(format!("{run}.torn-at-{}", whole.len()));

@@ -2,10 +2,11 @@
 
 use super::missing::{self, Lacks, Missing};
 use super::refused;
+use crate::cli::journal::find;
 use crate::cli::signals::Signals;
 use crate::cli::{Exit, refuse, say, say_error};
 use crate::domain::problem::Problem;
-use crate::domain::units::clock;
+use crate::domain::units::{clock, many};
 use crate::journal::Store;
 use crate::playbook::consent::Tier;
 use crate::playbook::consents::{Consents, read};
@@ -124,10 +125,7 @@ pub async fn abort(setup: &Setup, id: &str, reason: &str) -> Result<Exit> {
 /// The open run of that id, with its playbook.
 pub(super) fn open_run(setup: &Setup, id: &str) -> Result<Option<(RunId, Playbook)>> {
     let store = Store::new(&setup.state_dir, &setup.policy.environment);
-    let Some(found) = store.find(id).wrap_err("the journals could not be listed")? else {
-        say_error(&format!("no run, or more than one, begins with {id:?}; see leeward journal list"));
-        return Ok(None);
-    };
+    let Some(found) = find(&store, id)? else { return Ok(None) };
     let run = found.run?;
     Ok(Some((found.id, run.declared.playbook)))
 }
@@ -152,8 +150,8 @@ pub async fn walk(picture: &Picture, mut driving: Driving, consents: &Consents) 
     let _ = picture.asks.send(Ask::Hurry(true)).await;
     if let Some(torn) = &driving.torn {
         say(&format!(
-            "the journal's last line was torn off by a crash; its {} bytes are in {}",
-            torn.bytes,
+            "the journal's last line was torn off by a crash; what is left of it ({}) is in {}",
+            many(torn.bytes, "byte", "bytes"),
             torn.kept_in.display()
         ));
     }
