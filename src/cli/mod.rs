@@ -19,7 +19,7 @@ mod status;
 pub use exit::Exit;
 
 use crate::domain::problem::Problem;
-use crate::domain::text::clean_lines;
+use crate::domain::text::{clean, clean_lines};
 use crate::session::setup::{Access, Setup};
 use crate::settings;
 use args::{Args, Command};
@@ -27,6 +27,7 @@ use clap::{CommandFactory, Parser};
 use color_eyre::eyre::{Result, WrapErr};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -107,7 +108,14 @@ pub(crate) fn setup(args: &Args, access: Access) -> Result<Setup, Vec<Problem>> 
         say_error(&warning.to_string());
     }
     let mut setup = Setup::from_settings(&loaded.settings, access);
-    setup.doubts = loaded.warnings.iter().map(|warning| format!("configuration: {}", warning.0.headline())).collect();
+    // A line of the timeline is narrow: the file's name and the line are enough to find it.
+    let doubt = |problem: &Problem| {
+        let file =
+            Path::new(&problem.file).file_name().map_or_else(|| problem.file.as_str().into(), |n| n.to_string_lossy());
+        let line = if problem.line == 0 { String::new() } else { format!(":{}", problem.line) };
+        clean(&format!("{file}{line}: {}", problem.message))
+    };
+    setup.doubts = loaded.warnings.iter().map(|warning| doubt(&warning.0)).collect();
     Ok(setup)
 }
 

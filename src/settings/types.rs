@@ -24,7 +24,7 @@ pub struct Settings {
     pub dns: Option<DnsSettings>,
     /// Where news is sent.
     pub webhooks: Vec<WebhookSettings>,
-    /// The run that proves that the service works; absent: that step is a manual one.
+    /// The run that proves that the service works; absent: one small container that ends well at once.
     pub canary: Option<CanarySettings>,
     /// Who may approve what.
     pub approval: ApprovalSettings,

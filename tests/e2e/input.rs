@@ -223,6 +223,44 @@ fn a_configuration_that_is_missing_or_wrong_says_where_and_what() {
     leeward(home.path(), &["config", "init"]).ended(0).says("schema = 1");
 }
 
+/// What is accepted and changes nothing is told with its place: by the check, by a command that works, and on the console.
+#[test]
+fn settings_that_are_read_and_not_used_are_never_silent() {
+    let home = home();
+    let text = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
+    let text = text.replacen("[dns]", "[approval]\napprovers = [\"ann\", \"bob\"]\n\n[dns]", 1);
+    let text =
+        text.replacen("context = \"north\"", "checkpoints = { url = \"s3://north/runs\" }\ncontext = \"north\"", 1);
+    let from = text.find("provider = ").unwrap();
+    let line = text[from..].find('\n').unwrap() + from;
+    let text = format!("{}provider = \"command\"\ncommand = [\"/bin/switch\"]{}", &text[..from], &text[line..]);
+    std::fs::write(home.path().join("unused.toml"), &text).unwrap();
+    let place = |word: &str| text[..text.find(word).unwrap()].matches('\n').count() + 1;
+    let told = [("s3://", "checkpoints"), ("\"ann\"", "approvers"), ("\"command\"", "provider \"command\"")].map(
+        |(word, name)| {
+            (format!("warning: unused.toml:{}:", place(word)), format!("{name}: accepted, not used by this version"))
+        },
+    );
+    for args in [&["config", "check"][..], &["status"], &["playbook", "plan", "failover"], &["journal", "list"]] {
+        let said = leeward(home.path(), &[&["--config", "unused.toml"], args].concat()).err;
+        for (place, name) in &told {
+            assert!(
+                said.lines().any(|line| line.starts_with(place) && line.contains(name)),
+                "{args:?} {place}: {said}"
+            );
+        }
+    }
+    leeward(home.path(), &["--config", "unused.toml", "config", "check"]).ended(0).says("no problem found, but ");
+    let mut terminal = Terminal::leeward(home.path(), &["--config", "unused.toml"], &[]);
+    terminal.view("overview");
+    terminal.keys("t");
+    for name in ["checkpoints", "approvers", "provider \"command\""] {
+        terminal.has(&format!(": {name}: accepted"));
+    }
+    terminal.keys("q");
+    assert_eq!(terminal.end().exit_code(), 0);
+}
+
 #[test]
 fn runs_that_do_not_exist_and_journals_that_are_damaged() {
     let home = home();

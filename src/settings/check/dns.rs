@@ -89,7 +89,8 @@ fn provider(written: &file::Dns, has_zone: bool, found: &mut Findings<'_>) -> Dn
             Some(command) if command.get_ref().first().is_some_and(|program| !program.is_empty()) => {
                 found.unused(
                     word.span(),
-                    "provider \"command\": the program is never run, and the name is switched by hand",
+                    "provider \"command\"",
+                    "the program is never run, and the name is switched by hand",
                 );
                 DnsProvider::Command(command.get_ref().clone())
             }

@@ -104,8 +104,8 @@ impl Findings<'_> {
     }
 
     /// Notes something that is read and changes nothing: whoever wrote it counts on what does not come.
-    fn unused(&mut self, span: Range<usize>, what: &str) {
-        self.doubtful(span, format!("accepted, not used by this version: {what}"));
+    fn unused(&mut self, span: Range<usize>, what: &str, so: &str) {
+        self.doubtful(span, format!("{what}: accepted, not used by this version: {so}"));
     }
 
     /// A name of ours: it becomes part of object names and of labels.

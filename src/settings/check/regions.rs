@@ -89,7 +89,7 @@ fn region_settings(name: &Text, region: file::Region, found: &mut Findings<'_>) 
     let metrics = region.controller.metrics.map_or(MetricsSource::Auto, |metrics| metrics_source(&metrics, found));
     let checkpoints = match region.checkpoints {
         Some(checkpoints) => {
-            found.unused(checkpoints.url.span(), "checkpoints: the store is not looked at");
+            found.unused(checkpoints.url.span(), "checkpoints", "the store is not looked at");
             checkpoints_url(&checkpoints.url, found)
         }
         None => None,

@@ -49,10 +49,7 @@ fn changed(from: &str, to: &str) -> String {
 
 /// Warnings but those that are told of every file with checkpoints.
 fn others(warnings: Vec<Warning>) -> Vec<Warning> {
-    warnings
-        .into_iter()
-        .filter(|warning| !warning.0.message.contains("not used by this version: checkpoints"))
-        .collect()
+    warnings.into_iter().filter(|warning| !warning.0.message.contains("checkpoints: accepted, not used")).collect()
 }
 
 #[test]
@@ -248,12 +245,12 @@ fn what_is_doubtful_is_a_warning() {
         (changed("[dns]", "[approval]\napprovers = [\"ann\"]\n[dns]"), "nobody can be the second person"),
         (
             changed("[dns]", "[approval]\napprovers = [\"ann\", \"bob\"]\n[dns]"),
-            "accepted, not used by this version: approvers",
+            "approvers: accepted, not used by this version",
         ),
-        (GOOD.to_owned(), "accepted, not used by this version: checkpoints"),
+        (GOOD.to_owned(), "checkpoints: accepted, not used by this version"),
         (
             changed("[dns]", "[dns]\nprovider = \"command\"\ncommand = [\"switch\"]"),
-            "accepted, not used by this version: provider \"command\"",
+            "provider \"command\": accepted, not used by this version",
         ),
         (changed("[dns]", "[dns]\ntsig_algorithm = \"hmac-sha512\""), "\"tsig_algorithm\" has no effect"),
     ];
