@@ -127,7 +127,7 @@ fn the_examples_of_the_playbooks_read() {
     assert_eq!(playbook.steps.len(), 3);
     let failover = builtin().unwrap().into_iter().find(|playbook| playbook.name == "failover").unwrap();
     let consents = consents::read("example", &example("docs/PLAYBOOKS.md", "consents"), &failover);
-    let consents = consents.unwrap_or_else(|e| panic!("{e}"));
+    let consents = consents.unwrap_or_else(|e| panic!("{e:?}"));
     // With this file, a failover asks nobody anything.
     let asking = failover.steps.iter().filter(|step| step.consent != leeward::playbook::consent::Tier::None);
     for step in asking {

@@ -32,8 +32,9 @@ pub struct Args {
     pub command: Option<Command>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done (status: a failover can be led); 1 failed; 2 bad command line, configuration or \
-file; 3 status: a failover is blocked; 4 a run waits for a person; 5 a run was given up.";
+const EXIT_CODES: &str = "Exit codes: 0 done (status: a failover can be led); 1 failed (journal verify: a journal is damaged or \
+torn); 2 bad command line, configuration or file; 3 status, plan: a failover is blocked; 4 a run waits for a person; 5 a run \
+was given up.";
 
 /// How many colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -83,7 +84,12 @@ impl From<Glyphs> for GlyphSet {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The console with clients that cannot write.
-    Watch,
+    Watch {
+        /// No screen: the status once, then a line for each thing that changes, until ctrl-c. For screen readers, logs and
+        /// slow lines.
+        #[arg(long)]
+        plain: bool,
+    },
     /// What is true in both regions, and what a failover now would need, lose and take.
     Status {
         /// Form of the output.
@@ -192,7 +198,7 @@ pub enum JournalCommand {
         /// The run; a unique beginning is enough.
         run: String,
     },
-    /// Check the hash chain of one run, or of all.
+    /// Check the hash chain of one run, or of all. Nothing is repaired; one that is damaged or torn is exit code 1.
     Verify {
         /// The run; a unique beginning is enough.
         run: Option<String>,

@@ -2,6 +2,7 @@
 
 use super::args::{Args, ConfigCommand};
 use super::{Exit, refuse, say, say_error};
+use crate::domain::units::many;
 use crate::settings;
 use color_eyre::eyre::Result;
 
@@ -19,7 +20,13 @@ pub fn run(args: &Args, command: &ConfigCommand) -> Result<Exit> {
     }
     match command {
         ConfigCommand::Show => say(settings::show(&loaded.settings).trim_end()),
-        _ => say(&format!("{}: no problem found", loaded.file.display())),
+        _ => {
+            let but = match loaded.warnings.len() {
+                0 => String::new(),
+                count => format!(", but {}", many(count, "warning", "warnings")),
+            };
+            say(&format!("{}: no problem found{but}", loaded.file.display()));
+        }
     }
     Ok(Exit::Fine)
 }

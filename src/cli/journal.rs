@@ -2,13 +2,17 @@
 
 use super::args::JournalCommand;
 use super::{Exit, say, say_error};
-use crate::journal::{RunSummary, Store, read};
+use crate::domain::problem::printable;
+use crate::domain::units::many;
+use crate::journal::{Look, RunSummary, Store, look};
 use crate::playbook::record::End;
+use crate::playbook::run::Run;
 use crate::report::run as report;
 use crate::session::picture::Picture;
 use crate::session::run::measure_loss;
 use crate::session::setup::Setup;
 use color_eyre::eyre::{Result, WrapErr};
+use std::path::Path;
 use std::time::Duration;
 
 pub async fn run(setup: &Setup, command: &JournalCommand) -> Result<Exit> {
@@ -49,17 +53,34 @@ fn line(summary: &RunSummary) -> String {
     }
 }
 
-fn find(store: &Store, run: &str) -> Result<Option<RunSummary>> {
+/// The run that begins so; where there is none, or not one alone, that is said.
+pub(super) fn find(store: &Store, run: &str) -> Result<Option<RunSummary>> {
     let found = store.find(run).wrap_err("the journals could not be listed")?;
     if found.is_none() {
-        say_error(&format!("no run, or more than one, begins with {run:?}; see leeward journal list"));
+        let all = store.runs().wrap_err("the journals could not be listed")?;
+        let fitting: Vec<&str> = all.iter().map(|one| one.id.0.as_str()).filter(|id| id.starts_with(run)).collect();
+        let asked = printable(run, 60);
+        say_error(&match fitting.as_slice() {
+            [] => format!("leeward: no run begins with \"{asked}\"; see leeward journal list"),
+            several => {
+                let shown = several.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+                let more = if several.len() > NAMED_MAX { ", …" } else { "" };
+                format!(
+                    "leeward: {} runs begin with \"{asked}\": {shown}{more}; see leeward journal list",
+                    several.len()
+                )
+            }
+        });
     }
     Ok(found)
 }
 
+/// Runs that are named where one was not told apart from others.
+const NAMED_MAX: usize = 5;
+
 fn show(store: &Store, id: &str) -> Result<Exit> {
     let Some(summary) = find(store, id)? else { return Ok(Exit::BadInput) };
-    let (records, run) = read(&summary.path)?;
+    let Look { records, run, torn } = look(&summary.path)?;
     for record in &records {
         say(&report::record_line(record, &run));
     }
@@ -67,6 +88,9 @@ fn show(store: &Store, id: &str) -> Result<Exit> {
     say(report::steps(&run).trim_end());
     say("");
     say(report::figures(&run).trim_end());
+    if torn > 0 {
+        say_error(&format!("leeward: {}", torn_words(&run, torn)));
+    }
     Ok(Exit::Fine)
 }
 
@@ -106,9 +130,20 @@ fn verify(store: &Store, id: Option<&str>) -> Result<Exit> {
         },
         None => store.runs()?,
     };
+    if runs.is_empty() {
+        say(&format!("no journal in {}", store.folder().display()));
+    }
     let mut exit = Exit::Fine;
     for summary in runs {
+        let torn = match &summary.run {
+            Ok(_) if summary.torn > 0 => still_torn(&summary.path),
+            _ => 0,
+        };
         match &summary.run {
+            Ok(run) if torn > 0 => {
+                say(&format!("{}  TORN: {}", summary.id, torn_words(run, torn)));
+                exit = Exit::Failed;
+            }
             Ok(_) => say(&format!("{}  whole: every line follows from the one before", summary.id)),
             Err(error) => {
                 say(&format!("{}  DAMAGED: {error}", summary.id));
@@ -117,4 +152,30 @@ fn verify(store: &Store, id: Option<&str>) -> Result<Exit> {
         }
     }
     Ok(exit)
+}
+
+/// Longest time that a line which is just being written stays unfinished.
+const WRITING: Duration = Duration::from_millis(300);
+
+/// Bytes after the last whole line, once a driver that may be writing them has had the time to end the line.
+fn still_torn(path: &Path) -> usize {
+    std::thread::sleep(WRITING);
+    look(path).map_or(0, |look| look.torn)
+}
+
+/// What is torn off, and what becomes of it.
+fn torn_words(run: &Run, torn: usize) -> String {
+    let bytes = many(torn, "byte", "bytes");
+    let id = &run.declared.run;
+    let next = if run.ended.is_some() {
+        "the run is over; whoever writes to it next (leeward journal measure) sets them aside".to_owned()
+    } else {
+        format!(
+            "leeward playbook resume {id} sets them aside in {id}.torn-at-…, goes on after the last whole line, and looks \
+             again at what it can not know"
+        )
+    };
+    format!(
+        "every whole line follows from the one before, and {bytes} of a line that was cut off stand after them; {next}"
+    )
 }

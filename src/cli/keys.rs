@@ -4,18 +4,22 @@ use super::args::{KeymapCommand, ThemeCommand};
 use super::{Exit, refuse, say, say_error};
 use crate::console::keymap::{Keymap, PRESETS};
 use crate::domain::problem::Problem;
+use crate::domain::units::many;
+use crate::settings::read_text;
 use crate::ui::theme::{BUILT_IN, Theme};
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::Result;
 use std::path::Path;
 
-fn read(file: &Path) -> Result<(String, String)> {
-    let text = std::fs::read_to_string(file).wrap_err_with(|| format!("{} can not be read", file.display()))?;
-    Ok((file.display().to_string(), text))
+fn read(file: &Path) -> Result<(String, String), Problem> {
+    Ok((file.display().to_string(), read_text(file)?))
 }
 
 pub fn keymap(command: &KeymapCommand) -> Result<Exit> {
     let (file, text) = match command {
-        KeymapCommand::Check { file } => read(file)?,
+        KeymapCommand::Check { file } => match read(file) {
+            Ok(read) => read,
+            Err(problem) => return Ok(refuse(&[problem])),
+        },
         KeymapCommand::Print { preset } => match PRESETS.iter().find(|(name, _)| name == preset) {
             Some((name, text)) => ((*name).to_owned(), (*text).to_owned()),
             None => {
@@ -34,7 +38,9 @@ pub fn keymap(command: &KeymapCommand) -> Result<Exit> {
     match command {
         KeymapCommand::Print { .. } => say(keymap.print().trim_end()),
         KeymapCommand::Check { .. } if doubts.is_empty() => say(&format!("{file}: no problem found")),
-        KeymapCommand::Check { .. } => say(&format!("{file}: reads, with {} warnings", doubts.len())),
+        KeymapCommand::Check { .. } => {
+            say(&format!("{file}: reads, with {}", many(doubts.len(), "warning", "warnings")));
+        }
     }
     Ok(Exit::Fine)
 }
@@ -47,10 +53,11 @@ pub fn theme(command: &ThemeCommand) -> Result<Exit> {
             }
         }
         ThemeCommand::Check { file } => {
-            let (file, text) = read(file)?;
-            if let Err(problems) = Theme::load(&file, &text) {
-                return Ok(refuse(&problems));
-            }
+            let read = read(file).map_err(|problem| vec![problem]);
+            let (file, _) = match read.and_then(|(file, text)| Ok((file.clone(), Theme::load(&file, &text)?))) {
+                Ok(loaded) => loaded,
+                Err(problems) => return Ok(refuse(&problems)),
+            };
             say(&format!("{file}: no problem found"));
         }
     }

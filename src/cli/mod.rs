@@ -8,6 +8,8 @@ mod drill;
 mod exit;
 mod journal;
 mod keys;
+mod looks;
+mod plain;
 mod playbook;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -17,6 +19,7 @@ mod status;
 pub use exit::Exit;
 
 use crate::domain::problem::Problem;
+use crate::domain::text::{clean, clean_lines};
 use crate::session::setup::{Access, Setup};
 use crate::settings;
 use args::{Args, Command};
@@ -24,6 +27,7 @@ use clap::{CommandFactory, Parser};
 use color_eyre::eyre::{Result, WrapErr};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -65,6 +69,9 @@ fn run(args: &Args) -> Result<Exit> {
 }
 
 async fn dispatch(args: &Args) -> Result<Exit> {
+    if let Err(problems) = looks::check(args) {
+        return Ok(refuse(&problems));
+    }
     match &args.command {
         Some(Command::Status { output }) => match setup(args, Access::ReadOnly) {
             Ok(setup) => status::run(&setup, *output).await,
@@ -86,7 +93,8 @@ async fn dispatch(args: &Args) -> Result<Exit> {
             Ok(setup) => console::run(args, setup).await,
             Err(problems) => Ok(refuse(&problems)),
         },
-        Some(Command::Watch) => match setup(args, Access::ReadOnly) {
+        Some(Command::Watch { plain }) => match setup(args, Access::ReadOnly) {
+            Ok(setup) if *plain => plain::run(&setup).await,
             Ok(setup) => console::run(args, setup).await,
             Err(problems) => Ok(refuse(&problems)),
         },
@@ -99,7 +107,16 @@ pub(crate) fn setup(args: &Args, access: Access) -> Result<Setup, Vec<Problem>> 
     for warning in &loaded.warnings {
         say_error(&warning.to_string());
     }
-    Ok(Setup::from_settings(&loaded.settings, access))
+    let mut setup = Setup::from_settings(&loaded.settings, access);
+    // A line of the timeline is narrow: the file's name and the line are enough to find it.
+    let doubt = |problem: &Problem| {
+        let file =
+            Path::new(&problem.file).file_name().map_or_else(|| problem.file.as_str().into(), |n| n.to_string_lossy());
+        let line = if problem.line == 0 { String::new() } else { format!(":{}", problem.line) };
+        clean(&format!("{file}{line}: {}", problem.message))
+    };
+    setup.doubts = loaded.warnings.iter().map(|warning| doubt(&warning.0)).collect();
+    Ok(setup)
 }
 
 /// Tells every problem and how many there are.
@@ -110,14 +127,15 @@ pub(crate) fn refuse(problems: &[Problem]) -> Exit {
     Exit::BadInput
 }
 
-/// A line to standard output. A closed pipe is not an error of ours.
+/// A line to standard output. A closed pipe is not an error of ours. Names of files and texts of the system come this way
+/// too: what a terminal would obey is taken out here, whoever forgot it before.
 pub(crate) fn say(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}");
+    let _ = writeln!(out, "{}", clean_lines(text));
 }
 
-/// A line to standard error.
+/// A line to standard error; the same holds.
 pub(crate) fn say_error(text: &str) {
     let mut out = std::io::stderr().lock();
-    let _ = writeln!(out, "{text}");
+    let _ = writeln!(out, "{}", clean_lines(text));
 }

@@ -3,9 +3,9 @@
 use super::args::Args;
 use super::signals::Signals;
 use super::{Exit, refuse, say, say_error};
-use crate::domain::problem::{Problem, nearest};
+use crate::domain::problem::{Problem, nearest, printable};
 use crate::domain::region::Side;
-use crate::sandbox::fault::FAULTS;
+use crate::sandbox::fault::{FAULTS, FaultKind};
 use crate::sandbox::{REGIONS, Sandbox, SandboxOptions};
 use crate::settings;
 use color_eyre::eyre::Result;
@@ -68,29 +68,73 @@ fn tell(sandbox: &Sandbox) {
 }
 
 async fn order(sandbox: &Sandbox, line: &str) {
-    let mut words = line.split_whitespace();
-    let (Some(fault), Some(region)) = (words.next(), words.next()) else {
-        say_error("a fault and a region, such as: region-down us-central1");
-        return;
-    };
-    let Some((_, kind)) = FAULTS.iter().find(|(name, _)| *name == fault) else {
-        let near = nearest(fault, FAULTS.iter().map(|(name, _)| *name));
-        say_error(&format!(
-            "no fault is called {fault}{}",
-            near.map(|n| format!("; did you mean {n}?")).unwrap_or_default()
-        ));
-        return;
-    };
-    let side = match REGIONS.iter().position(|name| *name == region) {
-        Some(0) => Side::A,
-        Some(_) => Side::B,
-        None => {
-            say_error(&format!("no region is called {region}; there are {}", REGIONS.join(" and ")));
+    let (fault, kind, side) = match understood(line) {
+        Ok(Some(order)) => order,
+        Ok(None) => return,
+        Err(why) => {
+            say_error(&why);
             return;
         }
     };
-    match sandbox.fault(side, *kind).await {
+    let region = REGIONS[side as usize];
+    match sandbox.fault(side, kind).await {
         Ok(()) => say(&format!("{fault} {region}: done")),
         Err(error) => say_error(&format!("{fault} {region}: {error}")),
+    }
+}
+
+/// The fault and the region of a typed line; None for an empty one.
+fn understood(line: &str) -> Result<Option<(&'static str, FaultKind, Side)>, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (fault, region) = match words[..] {
+        [] => return Ok(None),
+        [fault, region] => (fault, Some(region)),
+        [fault] => (fault, None),
+        _ => return Err("a fault and a region, and nothing else, such as: region-down us-central1".to_owned()),
+    };
+    let names = || FAULTS.iter().map(|(name, _)| *name);
+    let near = |word: &str, known: Vec<&'static str>| match nearest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("there are {}", known.join(" ")),
+    };
+    let shown = |word: &str| printable(word, 40);
+    let Some((name, kind)) = FAULTS.iter().find(|(name, _)| *name == fault) else {
+        let known = names().chain(["quit"]).collect();
+        return Err(format!("no fault is called {}; {}", shown(fault), near(fault, known)));
+    };
+    let Some(region) = region else { return Err(format!("{name} where? Say it with a region: {name} {}", REGIONS[0])) };
+    match REGIONS.iter().position(|name| *name == region) {
+        Some(0) => Ok(Some((name, *kind, Side::A))),
+        Some(_) => Ok(Some((name, *kind, Side::B))),
+        None => {
+            let all = format!("there are {}", REGIONS.join(" and "));
+            let near = nearest(region, REGIONS).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            Err(format!("no region is called {}; {all}{near}", shown(region)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_word_is_told_with_the_nearest_right_one() {
+        assert_eq!(understood("  "), Ok(None));
+        assert!(matches!(understood("region-down us-east1"), Ok(Some(("region-down", _, Side::B)))));
+        for (line, says) in [
+            ("regoin-down us-east1", "did you mean region-down?"),
+            ("regoin-down", "did you mean region-down?"),
+            ("region-down us-esat1", "did you mean us-east1?"),
+            ("region-down moon", "there are us-central1 and us-east1"),
+            ("region-down", "region-down us-central1"),
+            ("region-down us-east1 now", "nothing else"),
+            ("qiut", "did you mean quit?"),
+            ("catastrophe us-east1", "api-stop"),
+        ] {
+            let said = understood(line).unwrap_err();
+            assert!(said.contains(says), "{line}: {said}");
+        }
+        assert!(!understood("\u{1b}[2J us-east1").unwrap_err().contains('\u{1b}'));
     }
 }

@@ -18,6 +18,14 @@ impl Signals {
         Signals::of(&[SignalKind::interrupt(), SignalKind::terminate()])
     }
 
+    /// SIGINT, SIGTERM, and SIGHUP unless whoever started this has it ignored, as `nohup` does.
+    pub fn unless_ignored() -> Result<Signals> {
+        let hang_up = (!hang_up_is_ignored()).then(SignalKind::hangup);
+        let kinds: Vec<SignalKind> =
+            [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hang_up).collect();
+        Signals::of(&kinds)
+    }
+
     fn of(kinds: &[SignalKind]) -> Result<Signals> {
         kinds.iter().map(|kind| signal(*kind).wrap_err("signals")).collect::<Result<_>>().map(Signals)
     }
@@ -34,4 +42,13 @@ impl Signals {
             () = self.any() => None,
         }
     }
+}
+
+/// As the kernel tells it: there is no call that asks without changing it. Elsewhere than on Linux it counts as not ignored.
+fn hang_up_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    // SIGHUP is signal 1, the lowest bit.
+    mask & 1 == 1
 }

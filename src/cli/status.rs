@@ -1,7 +1,7 @@
 //! `leeward status`: the same facts as the overview, without a screen.
 
 use super::args::Output;
-use super::{Exit, say};
+use super::{Exit, say, say_error};
 use crate::domain::fleet::Fleet;
 use crate::gates::RunFacts;
 use crate::gates::alarms::alarms;
@@ -20,7 +20,7 @@ const SETTLE: Duration = Duration::from_secs(8);
 
 /// Looks once and tells.
 pub async fn run(setup: &Setup, output: Output) -> Result<Exit> {
-    let runs = finished_runs(setup)?;
+    let runs = finished_runs_or_none(setup);
     let mut picture = Picture::start(setup);
     let fleet = picture.settle(SETTLE).await;
     picture.stop().await;
@@ -49,6 +49,15 @@ pub fn finished_runs(setup: &Setup) -> Result<Vec<Run>> {
     let store = Store::new(&setup.state_dir, &setup.policy.environment);
     let runs = store.runs().wrap_err("the journals could not be listed")?;
     Ok(runs.into_iter().filter_map(|summary| summary.run.ok()).collect())
+}
+
+/// The same for who only looks: journals that can not be listed must not hide the state of the regions. What is then not
+/// known of them is said.
+pub fn finished_runs_or_none(setup: &Setup) -> Vec<Run> {
+    finished_runs(setup).unwrap_or_else(|error| {
+        say_error(&format!("warning: {error:#}: of earlier and open runs nothing is known here"));
+        Vec::new()
+    })
 }
 
 /// How long a failover takes: the median of each step here, or what its playbook expects.

@@ -124,6 +124,35 @@ pub struct DnsUpdateEndpoint {
     pub key_name: String,
     /// The key, base64 as in a BIND key file, or where it stands.
     pub key: PasswordSource,
+    /// What is computed with it. The server knows the key for this one alone.
+    pub algorithm: TsigAlgorithm,
+}
+
+/// The algorithms of TSIG that are not too weak (RFC 8945, section 6).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TsigAlgorithm {
+    /// `hmac-sha256`, which every server has.
+    #[default]
+    Sha256,
+    /// `hmac-sha384`.
+    Sha384,
+    /// `hmac-sha512`.
+    Sha512,
+}
+
+impl TsigAlgorithm {
+    /// All of them.
+    pub const ALL: [TsigAlgorithm; 3] = [TsigAlgorithm::Sha256, TsigAlgorithm::Sha384, TsigAlgorithm::Sha512];
+
+    /// Its name in configurations and in the protocol.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            TsigAlgorithm::Sha256 => "hmac-sha256",
+            TsigAlgorithm::Sha384 => "hmac-sha384",
+            TsigAlgorithm::Sha512 => "hmac-sha512",
+        }
+    }
 }
 
 /// A generic webhook.

@@ -41,6 +41,13 @@ pub fn clean(text: &str) -> String {
     clean_to(text, FOREIGN_TEXT_CHARS_MAX)
 }
 
+/// `text` of several lines without control characters and invisible marks; line ends and blanks stay where they are. For
+/// what is put together from pieces that were cleaned each: none of them may be the one that was forgotten.
+#[must_use]
+pub fn clean_lines(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || !(c.is_control() || invisible(*c))).collect()
+}
+
 /// Marks that change how neighbours are shown without being seen: bidirectional controls, zero-width characters,
 /// the byte-order mark, tags, variation selectors. Source: Unicode Standard annex 9 and "Trojan Source" (2021).
 fn invisible(c: char) -> bool {

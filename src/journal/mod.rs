@@ -12,6 +12,7 @@ mod tests;
 pub use line::{LineError, Link};
 pub use store::{RunSummary, Store, history, last_promotion};
 
+use crate::domain::units::many;
 use crate::playbook::record::{Record, RunId};
 use crate::playbook::run::{Illegal, Run};
 use rustix::fs::{FlockOperation, flock};
@@ -59,6 +60,9 @@ pub enum JournalError {
     /// The file has no record.
     #[error("{}: there is no record in it", .0.display())]
     Empty(PathBuf),
+    /// The file has only the beginning of a first record: the run was never declared.
+    #[error("{}: there is no record in it, only {} that a crash has cut off: the run was never begun", .0.display(), many(*.1, "byte of one", "bytes of one"))]
+    OnlyTorn(PathBuf, usize),
     /// An earlier append failed: what is on disk is not known, so nothing more is written.
     #[error("the journal failed before; nothing more is written to {}", .0.display())]
     Poisoned(PathBuf),
@@ -164,7 +168,7 @@ fn sync_folder(folder: &Path) -> Result<(), JournalError> {
 
 fn set_torn_aside(file: &mut File, path: &Path, bytes: &[u8], whole: usize) -> Result<Option<Torn>, JournalError> {
     let Some(rest) = bytes.get(whole..).filter(|rest| !rest.is_empty()) else { return Ok(None) };
-    let kept_in = path.with_extension(format!("torn-at-{whole}"));
+    let kept_in = aside(path, whole);
     let mut aside = File::create(&kept_in).map_err(io("create", &kept_in))?;
     aside.write_all(rest).and_then(|()| aside.sync_all()).map_err(io("write", &kept_in))?;
     let length = u64::try_from(whole).unwrap_or(u64::MAX);
@@ -173,18 +177,47 @@ fn set_torn_aside(file: &mut File, path: &Path, bytes: &[u8], whole: usize) -> R
     Ok(Some(Torn { bytes: rest.len(), kept_in }))
 }
 
+/// A journal as it was found by somebody who does not write to it.
+#[derive(Debug)]
+pub struct Look {
+    /// Its whole records.
+    pub records: Vec<Record>,
+    /// The run that they make.
+    pub run: Run,
+    /// Bytes after the last whole line: torn off by a crash, or a line that its driver is just writing. None of it is
+    /// believed; whoever opens the journal to write sets it aside.
+    pub torn: usize,
+}
+
 /// Reads a journal without touching it: for lists, reports and observers.
 ///
 /// # Errors
 /// A line is damaged, a record does not fit, or the file cannot be read.
 pub fn read(path: &Path) -> Result<(Vec<Record>, Run), JournalError> {
+    look(path).map(|look| (look.records, look.run))
+}
+
+/// The same, with what stands after the last whole line.
+///
+/// # Errors
+/// As [`read`].
+pub fn look(path: &Path) -> Result<Look, JournalError> {
     let bytes = std::fs::read(path).map_err(io("read", path))?;
     let read = line::read_all(&bytes);
     if let Some((line, error)) = read.damaged {
         return Err(JournalError::Damaged { path: path.to_owned(), line, error });
     }
+    let torn = bytes.len().saturating_sub(read.whole);
+    if read.records.is_empty() && torn > 0 {
+        return Err(JournalError::OnlyTorn(path.to_owned(), torn));
+    }
     let run = replay(path, &read.records)?;
-    Ok((read.records, run))
+    Ok(Look { records: read.records, run, torn })
+}
+
+/// Where what is torn off the end of this journal is put by whoever opens it to write; `whole` bytes stand before it.
+fn aside(path: &Path, whole: usize) -> PathBuf {
+    path.with_extension(format!("torn-at-{whole}"))
 }
 
 /// The run that these records make.

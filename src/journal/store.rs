@@ -1,6 +1,6 @@
 //! The folder of an environment's journals.
 
-use super::{JournalError, io, read};
+use super::{JournalError, Look, io, look};
 use crate::domain::Timestamp;
 use crate::playbook::record::{End, RunId};
 use crate::playbook::run::{Run, StepState};
@@ -23,6 +23,8 @@ pub struct RunSummary {
     pub path: PathBuf,
     /// The run, or why its journal cannot be read.
     pub run: Result<Run, JournalError>,
+    /// Bytes after its last whole line; see [`Look::torn`].
+    pub torn: usize,
 }
 
 impl Store {
@@ -54,8 +56,11 @@ impl Store {
             .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
             .filter_map(|path| {
                 let id = RunId(path.file_stem()?.to_str()?.to_owned());
-                let run = read(&path).map(|(_, run)| run);
-                Some(RunSummary { id, path, run })
+                let (run, torn) = match look(&path) {
+                    Ok(Look { run, torn, .. }) => (Ok(run), torn),
+                    Err(error) => (Err(error), 0),
+                };
+                Some(RunSummary { id, path, run, torn })
             })
             .collect();
         let began = |summary: &RunSummary| summary.run.as_ref().ok().map(|run| run.declared_at);

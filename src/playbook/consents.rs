@@ -3,7 +3,7 @@
 //! A consent in a file names a step, and where the step asks for the region's name, that name; `effect` may pin the hash
 //! that `playbook plan` printed. What is not in the file is not consented to.
 
-use crate::domain::problem::{Problem, check_schema, nearest, parse_toml};
+use crate::domain::problem::{Problem, check_schema, parse_all};
 use crate::gates;
 use crate::playbook::file::Playbook;
 use serde::Deserialize;
@@ -72,37 +72,18 @@ struct RawOverride {
 /// Reads a file of consents for `playbook`.
 ///
 /// # Errors
-/// The first thing that is wrong, with line, column, bad word and nearest right one.
-pub fn read(file: &str, text: &str, playbook: &Playbook) -> Result<Consents, Problem> {
-    let raw: Raw = parse_toml(file, text)?;
+/// Everything that is wrong, in the order of the text, each with line, column, bad word and nearest right one; there is at
+/// least one.
+pub fn read(file: &str, text: &str, playbook: &Playbook) -> Result<Consents, Vec<Problem>> {
+    let (raw, mut problems) = parse_all::<Raw>(file, text);
     let at = |span: Range<usize>, message: String| Problem::at(file, text, span, message);
-    check_schema(&raw.schema, &at)?;
-    if *raw.playbook.get_ref() != playbook.name {
-        let text = format!("these consents are for \"{}\", not for \"{}\"", raw.playbook.get_ref(), playbook.name);
-        return Err(at(raw.playbook.span(), text));
+    if let Some(raw) = &raw {
+        check(raw, playbook, &at, &mut problems);
     }
-    let ids = || playbook.steps.iter().map(|step| step.id.as_str());
-    for consent in &raw.consent {
-        let id = consent.step.get_ref();
-        if playbook.step(id).is_none() {
-            let mut problem = at(consent.step.span(), format!("playbook \"{}\" has no step \"{id}\"", playbook.name));
-            problem.nearest = nearest(id, ids()).map(str::to_owned);
-            return Err(problem);
-        }
-    }
-    for decision in &raw.overrides {
-        let id = decision.gate.get_ref();
-        let Some(gate) = gates::by_id(id) else {
-            let problem = at(decision.gate.span(), format!("no gate is called \"{id}\"")).about(id);
-            return Err(problem.among(gates::TABLE.iter().map(|gate| gate.id)));
-        };
-        if gate.override_by == gates::OverrideBy::Nobody {
-            return Err(at(decision.gate.span(), format!("nobody may override \"{id}\"")));
-        }
-        if decision.reason.get_ref().chars().count() < super::consent::REASON_CHARS_MIN {
-            return Err(at(decision.reason.span(), "a reason says why, in at least 8 characters".to_owned()));
-        }
-    }
+    let Some(raw) = raw.filter(|_| problems.is_empty()) else {
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        return Err(problems);
+    };
     let step = |raw: RawConsent| StepConsent { step: raw.step.into_inner(), region: raw.region, effect: raw.effect };
     let gate = |raw: RawOverride| GateOverride {
         gate: raw.gate.into_inner(),
@@ -113,6 +94,39 @@ pub fn read(file: &str, text: &str, playbook: &Playbook) -> Result<Consents, Pro
         steps: raw.consent.into_iter().map(step).collect(),
         overrides: raw.overrides.into_iter().map(gate).collect(),
     })
+}
+
+fn check(raw: &Raw, playbook: &Playbook, at: &dyn Fn(Range<usize>, String) -> Problem, problems: &mut Vec<Problem>) {
+    problems.extend(check_schema(&raw.schema, at).err());
+    if *raw.playbook.get_ref() != playbook.name {
+        let text = format!("these consents are for \"{}\", not for \"{}\"", raw.playbook.get_ref(), playbook.name);
+        problems.push(at(raw.playbook.span(), text));
+        // Its steps are another playbook's: to tell them one by one would only hide that.
+        return;
+    }
+    for consent in &raw.consent {
+        let id = consent.step.get_ref();
+        if playbook.step(id).is_none() {
+            let problem = at(consent.step.span(), format!("playbook \"{}\" has no step \"{id}\"", playbook.name));
+            problems.push(problem.about(id).among(playbook.steps.iter().map(|step| step.id.as_str())));
+        }
+    }
+    for decision in &raw.overrides {
+        let id = decision.gate.get_ref();
+        match gates::by_id(id) {
+            None => {
+                let problem = at(decision.gate.span(), format!("no gate is called \"{id}\"")).about(id);
+                problems.push(problem.among(gates::TABLE.iter().map(|gate| gate.id)));
+            }
+            Some(gate) if gate.override_by == gates::OverrideBy::Nobody => {
+                problems.push(at(decision.gate.span(), format!("nobody may override \"{id}\"")));
+            }
+            Some(_) => {}
+        }
+        if decision.reason.get_ref().chars().count() < super::consent::REASON_CHARS_MIN {
+            problems.push(at(decision.reason.span(), "a reason says why, in at least 8 characters".to_owned()));
+        }
+    }
 }
 
 impl Consents {
@@ -188,8 +202,21 @@ break_glass = true
             ("\"failover\"", "\"fence\"", "for \"fence\", not for \"failover\""),
             ("region", "regoin", "regoin"),
         ] {
-            let problem = read("c.toml", &GOOD.replacen(from, to, 1), &failover()).expect_err(to);
+            let problem = read("c.toml", &GOOD.replacen(from, to, 1), &failover()).expect_err(to).remove(0);
             assert!(problem.to_string().contains(says) && problem.line > 0, "{problem}");
+        }
+    }
+    #[test]
+    fn all_that_is_wrong_is_told_in_one_go() {
+        let text = GOOD
+            .replacen("\"promote\"", "\"promot\"", 1)
+            .replacen("\"old-region-fenced\"", "\"proof-of-life\"", 1)
+            .replacen("power cut confirmed on the phone", "because", 1)
+            .replacen("break_glass", "brake_glass", 1);
+        let said: Vec<String> = read("c.toml", &text, &failover()).unwrap_err().iter().map(Problem::headline).collect();
+        assert_eq!(said.len(), 4, "{said:#?}");
+        for word in ["promot", "nobody may override", "at least 8", "brake_glass"] {
+            assert!(said.iter().any(|line| line.contains(word)), "{word}: {said:#?}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::consent::Tier;
 use super::kinds::Kind;
 use crate::domain::humane;
-use crate::domain::problem::{Problem, check_schema, parse_toml};
+use crate::domain::problem::{Problem, check_schema, parse_all};
 use crate::gates;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -155,51 +155,88 @@ pub struct RawWith {
 /// # Errors
 /// The first thing that is wrong, with line, column, bad word and nearest right one.
 pub fn read(file: &str, text: &str) -> Result<Playbook, Problem> {
-    let raw: RawPlaybook = parse_toml(file, text)?;
-    let at = |span: Range<usize>, message: String| Problem::at(file, text, span, message);
-    check_schema(&raw.schema, &at)?;
-    check_word(&raw.name, "a playbook's name", &at)?;
-    if raw.step.is_empty() {
-        return Err(at(raw.name.span(), format!("playbook \"{}\" has no [[step]]", raw.name.get_ref())).about(""));
-    }
-    let mut ids = BTreeSet::new();
-    let mut steps = Vec::with_capacity(raw.step.len());
-    for step in raw.step {
-        let step = step.into_inner();
-        let span = step.id.span();
-        let read = read_step(step, &at)?;
-        if !ids.insert(read.id.clone()) {
-            return Err(at(span, format!("two steps have the id \"{}\"", read.id)));
-        }
-        steps.push(read);
-    }
-    Ok(Playbook { name: raw.name.into_inner(), title: raw.title, purpose: raw.kind, steps })
+    check(file, text).map_err(|mut problems| problems.remove(0))
 }
 
-fn read_step(raw: RawStep, at: &dyn Fn(Range<usize>, String) -> Problem) -> Result<Step, Problem> {
-    check_word(&raw.id, "a step's id", at)?;
+/// Reads a playbook and tells everything that is wrong, in the order of the text; there is at least one.
+///
+/// # Errors
+/// Each with line, column, bad word and nearest right one.
+pub fn check(file: &str, text: &str) -> Result<Playbook, Vec<Problem>> {
+    let (raw, mut problems) = parse_all::<RawPlaybook>(file, text);
+    let formal: Vec<usize> = problems.iter().map(|problem| problem.line).collect();
+    let at = |span: Range<usize>, message: String| Problem::at(file, text, span, message);
+    let read = raw.map(|raw| build(raw, &formal, &at, &mut problems));
+    match read {
+        Some(playbook) if problems.is_empty() => Ok(playbook),
+        _ => {
+            problems.sort_by_key(|problem| (problem.line, problem.column));
+            Err(problems)
+        }
+    }
+}
+
+/// The playbook of what reads; `formal` are the lines whose form is wrong already.
+fn build(
+    raw: RawPlaybook,
+    formal: &[usize],
+    at: &dyn Fn(Range<usize>, String) -> Problem,
+    problems: &mut Vec<Problem>,
+) -> Playbook {
+    problems.extend(check_schema(&raw.schema, at).err());
+    problems.extend(check_word(&raw.name, "a playbook's name", at).err());
+    if raw.step.is_empty() && formal.is_empty() {
+        problems.push(at(raw.name.span(), format!("playbook \"{}\" has no [[step]]", raw.name.get_ref())).about(""));
+    }
+    let line = |span: Range<usize>| at(span, String::new()).line;
+    let begins: Vec<usize> = raw.step.iter().map(|step| line(step.span())).collect();
+    let mut ids = BTreeSet::new();
+    let mut steps = Vec::with_capacity(raw.step.len());
+    for (i, step) in raw.step.into_iter().enumerate() {
+        let step = step.into_inner();
+        let from = begins.get(i).copied().unwrap_or_default();
+        let to = begins.get(i + 1).copied().unwrap_or(usize::MAX);
+        // What was struck from a step must not be told a second time, as something that misses.
+        let whole = !formal.iter().any(|line| (from..to).contains(line));
+        if !ids.insert(step.id.get_ref().clone()) {
+            problems.push(at(step.id.span(), format!("two steps have the id \"{}\"", step.id.get_ref())));
+        }
+        steps.extend(read_step(step, whole, at, problems));
+    }
+    Playbook { name: raw.name.into_inner(), title: raw.title, purpose: raw.kind, steps }
+}
+
+fn read_step(
+    raw: RawStep,
+    whole: bool,
+    at: &dyn Fn(Range<usize>, String) -> Problem,
+    problems: &mut Vec<Problem>,
+) -> Option<Step> {
+    let before = problems.len();
+    problems.extend(check_word(&raw.id, "a step's id", at).err());
     let with = raw.with.map(Spanned::into_inner).unwrap_or_default();
-    let kind = Kind::read(&raw.kind, &with, at)?;
+    let kind = if whole { note(Kind::read(&raw.kind, &with, at), problems) } else { None };
     for gate in &raw.gates {
         if gates::by_id(gate.get_ref()).is_none() {
             let problem = at(gate.span(), format!("no gate is called \"{}\"", gate.get_ref()));
-            return Err(problem.about(gate.get_ref()).among(gates::TABLE.iter().map(|g| g.id)));
+            problems.push(problem.about(gate.get_ref()).among(gates::TABLE.iter().map(|g| g.id)));
         }
     }
     let duration = |word: &Spanned<String>| {
         humane::duration(word.get_ref()).map_err(|why| at(word.span(), why).about(word.get_ref()))
     };
-    let timeout = duration(&raw.timeout)?;
-    let expect = raw.expect.as_ref().map(duration).transpose()?.unwrap_or(timeout);
+    let timeout = note(duration(&raw.timeout), problems).unwrap_or_default();
+    let expect = raw.expect.as_ref().and_then(|word| note(duration(word), problems)).unwrap_or(timeout);
+    let kind = kind?;
     if kind.irreversible() && raw.consent != Tier::Region {
         let text = format!("step \"{}\" can not be undone, so its consent must be \"region\"", raw.id.get_ref());
-        return Err(at(raw.id.span(), text));
+        problems.push(at(raw.id.span(), text));
     }
     if kind.irreversible() && raw.optional {
         let text = format!("step \"{}\" can not be undone, so it can not be optional", raw.id.get_ref());
-        return Err(at(raw.id.span(), text));
+        problems.push(at(raw.id.span(), text));
     }
-    Ok(Step {
+    (problems.len() == before).then(|| Step {
         id: raw.id.into_inner(),
         title: raw.title,
         kind,
@@ -213,6 +250,10 @@ fn read_step(raw: RawStep, at: &dyn Fn(Range<usize>, String) -> Problem) -> Resu
         phase: raw.phase,
         optional: raw.optional,
     })
+}
+
+fn note<T>(read: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    read.map_err(|problem| problems.push(problem)).ok()
 }
 
 fn check_word(word: &Spanned<String>, what: &str, at: &dyn Fn(Range<usize>, String) -> Problem) -> Result<(), Problem> {
@@ -273,5 +314,29 @@ mod tests {
             assert_eq!(problem.nearest.as_deref(), nearest, "{to}: {problem}");
         }
         assert!(read("x.toml", "schema = 1\nname = \"x\"\ntitle = \"x\"\nkind = \"planned\"\n").is_err());
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_in_one_go() {
+        let text = GOOD
+            .replacen("schema = 1", "schema = 9", 1)
+            .replacen("do = \"canary\"", "do = \"canery\"", 1)
+            .replacen("\"old-region-fenced\"", "\"old-region-fence\"", 1)
+            .replacen("consent = \"region\"", "consent = \"regoin\"", 1)
+            .replacen("timeout = \"30s\"", "timeout = \"30 parsecs\"", 1)
+            .replacen("id = \"preflight\"", "id = \"declare\"", 1)
+            .replacen("why = ", "whi = ", 1)
+            .replacen("region = \"from\"", "region = \"form\"", 1);
+        let problems = check("x.toml", &text).unwrap_err();
+        let said: Vec<String> = problems.iter().map(Problem::headline).collect();
+        for word in ["schema 9", "canery", "old-region-fence", "regoin", "parsecs", "declare", "whi", "form"] {
+            assert!(
+                said.iter().any(|line| line.contains(&format!("\"{word}")) || line.contains(word)),
+                "{word}: {said:#?}"
+            );
+        }
+        // Nothing is told twice, and the order is the text's.
+        assert_eq!(said.len(), 8, "{said:#?}");
+        assert!(problems.iter().all(|problem| problem.line > 0) && problems.is_sorted_by_key(|problem| problem.line));
     }
 }

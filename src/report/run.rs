@@ -28,6 +28,9 @@ pub fn mark(state: &StepState) -> &'static str {
 #[must_use]
 pub fn steps(run: &Run) -> String {
     let mut out = String::new();
+    let titles = run.declared.playbook.steps.iter().map(|step| run.words(&step.title).chars().count());
+    // Titles hold names of regions, which may be long; one that is very long stands out alone.
+    let width = titles.filter(|width| *width <= 80).max().unwrap_or(0).max(52);
     for (i, (step, slot)) in run.declared.playbook.steps.iter().zip(&run.steps).enumerate() {
         let why = match &slot.state {
             StepState::Uncertain(why) | StepState::Unproven(why) | StepState::Skipped(why) | StepState::Failed(why) => {
@@ -40,7 +43,7 @@ pub fn steps(run: &Run) -> String {
         let state = slot.state.word();
         let _ = writeln!(
             out,
-            "{} {:>2}  {title:<52} {state:<9} {}{why}",
+            "{} {:>2}  {title:<width$} {state:<9} {}{why}",
             mark(&slot.state),
             i + 1,
             spent.unwrap_or_default()
@@ -223,8 +226,13 @@ fn loss_lines(out: &mut String, figures: &Figures, old: &str) {
         let _ = writeln!(out, "  {:<10}{words}", "lost too");
     }
     if let Some((runs, at)) = figures.in_flight {
-        let _ = writeln!(out, "  {:<10}{runs} runs were in flight, as of {}", "", time(at));
+        let _ = writeln!(out, "  {:<10}{}", "", in_flight(runs, at));
     }
+}
+
+pub(super) fn in_flight(runs: usize, at: Timestamp) -> String {
+    let verb = if runs == 1 { "was" } else { "were" };
+    format!("{} {verb} in flight, as of {}", many(runs, "run", "runs"), time(at))
 }
 
 /// How much time the lost log spans: what was written between the last look at the old side and its end.

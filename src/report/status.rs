@@ -1,13 +1,14 @@
 //! The state of the fleet as lines of text, the same facts as on the overview.
 
+use super::{controllers, pair};
 use crate::domain::dns::ServerKind;
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::happening::Weight;
 use crate::domain::fleet::region::Region;
-use crate::domain::fleet::replication::Following;
 use crate::domain::freshness::{Freshness, Source};
-use crate::domain::region::{PerSide, Side};
-use crate::domain::units::{age, archive_rows, clock, count, fine, many};
+use crate::domain::region::Side;
+use crate::domain::text::clean_lines;
+use crate::domain::units::{age, clock, count, fine, many};
 use crate::domain::workflow::Phase;
 use crate::domain::{Timestamp, since};
 use crate::gates::Finding;
@@ -25,7 +26,7 @@ pub fn text(fleet: &Fleet, readiness: &Readiness, alarms: &[Alarm]) -> String {
     for side in Side::BOTH {
         region(&mut out, fleet, fleet.region(side));
     }
-    database(&mut out, fleet, readiness);
+    pair::section(&mut out, fleet, readiness);
     dns(&mut out, fleet);
     verdict(&mut out, fleet, readiness);
     if !alarms.is_empty() {
@@ -37,10 +38,10 @@ pub fn text(fleet: &Fleet, readiness: &Readiness, alarms: &[Alarm]) -> String {
         let advice = if alarm.advice.is_empty() { String::new() } else { format!("  → {}", alarm.advice) };
         let _ = writeln!(out, "  {word}  {region}{}{advice}", alarm.text);
     }
-    out
+    clean_lines(&out)
 }
 
-fn line(out: &mut String, name: &str, text: &str) {
+pub(super) fn line(out: &mut String, name: &str, text: &str) {
     let _ = writeln!(out, "  {name:<12}{text}");
 }
 
@@ -54,10 +55,10 @@ fn health(fleet: &Fleet, source: Source) -> String {
     }
 }
 
-/// " (as of 41s ago)" for what is not fresh, " (noted 3m ago)" for what an earlier process noted.
-fn dated(at: Timestamp, remembered: bool, fresh: bool, now: Timestamp) -> String {
+/// " (as of 41s ago)" for what is not fresh, " (from notes, 3m old)" for what an earlier process noted.
+pub(super) fn dated(at: Timestamp, remembered: bool, fresh: bool, now: Timestamp) -> String {
     match (remembered, fresh) {
-        (true, _) => format!(" (noted {} ago by an earlier console)", age(since(at, now))),
+        (true, _) => format!(" (from notes, {} old)", age(since(at, now))),
         (false, false) => format!(" (as of {} ago)", age(since(at, now))),
         (false, true) => String::new(),
     }
@@ -80,7 +81,7 @@ fn region(out: &mut String, fleet: &Fleet, region: &Region) {
     line(out, "db", &health(fleet, Source::Database(region.side)));
     line(out, "metrics", &metrics(fleet, region));
     line(out, "nodes", &nodes(fleet, region));
-    line(out, "controllers", &controllers(fleet, region));
+    line(out, "controllers", &controllers::text(fleet, region));
     line(out, "runs", &runs(fleet, region));
     line(out, "crons", &crons(fleet, region));
 }
@@ -104,34 +105,12 @@ fn nodes(fleet: &Fleet, region: &Region) -> String {
     format!("{}{dated}", region.node_counts())
 }
 
-fn unknown(fleet: &Fleet, region: &Region, error: Option<String>) -> String {
+pub(super) fn unknown(fleet: &Fleet, region: &Region, error: Option<String>) -> String {
     match error {
         Some(error) => format!("unknown: {error}"),
         None if fleet.freshness(Source::Kubernetes(region.side)) == Freshness::Blind => "never seen".to_owned(),
         None => "not listed yet".to_owned(),
     }
-}
-
-fn controllers(fleet: &Fleet, region: &Region) -> String {
-    let Some(known) = &region.controllers else { return unknown(fleet, region, None) };
-    let controllers = &known.value;
-    let fresh = region.live_controllers(fleet.now).is_some();
-    let version =
-        controllers.deployments.first().and_then(|d| d.version.clone()).map(|v| format!("  {v}")).unwrap_or_default();
-    let leader = match controllers.leader(fleet.now) {
-        _ if !fresh => String::new(),
-        Some(pod) => format!("  {} leads", pod.name),
-        None if controllers.wanted() == 0 => "  held, none leads, as it should be".to_owned(),
-        None => "  none leads".to_owned(),
-    };
-    let crash = controllers.pods.iter().find_map(|pod| Some(format!("  {} {}", pod.name, pod.waiting.as_ref()?)));
-    let dated = dated(known.at, known.remembered, fresh, fleet.now);
-    format!(
-        "{}/{} ready{version}{leader}{}{dated}",
-        controllers.ready(),
-        controllers.wanted(),
-        crash.unwrap_or_default()
-    )
 }
 
 fn runs(fleet: &Fleet, region: &Region) -> String {
@@ -151,7 +130,7 @@ fn runs(fleet: &Fleet, region: &Region) -> String {
     // Notes are of unfinished runs alone: of the others nothing is known.
     let finished = match table.remembered {
         Some(_) => String::new(),
-        None => format!("  failed {}  of {}", counts.failed, count(counts.total as u64)),
+        None => format!("  failed {}  of {} in all", counts.failed, count(counts.total as u64)),
     };
     format!("running {}  pending {}{finished}{unarchived}{scope}{dated}", counts.running, counts.pending)
 }
@@ -167,64 +146,13 @@ fn crons(fleet: &Fleet, region: &Region) -> String {
     format!("{active} active  {} suspended{dated}", table.rows().len() - active)
 }
 
-fn database(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
-    let _ = writeln!(out, "\ndatabase");
-    let Some(direction) = readiness.direction else {
-        let word = match fleet.split() {
-            Some(split) if split.fenced() => "one primary, no standby",
-            Some(_) => "TWO PRIMARIES",
-            None => "no primary has been seen",
-        };
-        line(out, "pair", word);
-        for side in Side::BOTH {
-            if let Some(sample) = fleet.region(side).live_database(fleet.now) {
-                let what = match (sample.primary().is_some(), fleet.old_and_fenced(side)) {
-                    (true, Some(_)) => "old primary",
-                    (true, None) => "primary",
-                    (false, _) => "replica",
-                };
-                let writes = if sample.accepts_writes() { "takes writes" } else { "read-only" };
-                line(out, "", &format!("{} {what}, timeline {}, {writes}", fleet.name(side), sample.timeline));
-            }
-        }
-        return;
-    };
-    let (from, to) = (fleet.name(direction.from), fleet.name(direction.to));
-    let following = match fleet.following(direction.to) {
-        Following::Streaming => "streaming".to_owned(),
-        Following::Silent(silent) => format!("streaming, nothing heard for {}", age(silent)),
-        Following::NotStreaming => "not streaming".to_owned(),
-        Following::NotAReplica => "not a replica".to_owned(),
-        Following::Unknown => "unknown now".to_owned(),
-    };
-    line(out, "pair", &format!("{from} → {to}  {following}"));
-    let timelines = PerSide::new(Side::A, Side::B)
-        .map(|_, side| fleet.region(*side).database.as_ref().map_or("?".to_owned(), |k| k.value.timeline.to_string()));
-    line(out, "timeline", &format!("{} {}  {} {}", fleet.name(Side::A), timelines.a, fleet.name(Side::B), timelines.b));
-    if let Some(loss) = &readiness.loss {
-        let lsn = |lsn: Option<crate::domain::units::Lsn>| lsn.map_or("unknown".to_owned(), |lsn| lsn.to_string());
-        let seen = match loss.primary_at {
-            Some(at) if !loss.exact => format!(" (seen {} ago)", age(since(at, fleet.now))),
-            _ => String::new(),
-        };
-        line(out, "log", &format!("{from} at {}{seen}  {to} has {}", lsn(loss.primary_lsn), lsn(loss.replica_lsn)));
-    }
-    let archive = Side::BOTH.map(|side| match &fleet.region(side).archive {
-        Some(known) => {
-            let rows = known.value.rows.map_or("rows unknown".to_owned(), archive_rows);
-            let fresh = fleet.region(side).database_health.usable(fleet.now);
-            format!("{} {rows}{}", fleet.name(side), dated(known.at, known.remembered, fresh, fleet.now))
-        }
-        None => format!("{} unknown", fleet.name(side)),
-    });
-    line(out, "archive", &archive.join("  "));
-}
-
 fn dns(out: &mut String, fleet: &Fleet) {
     let Some(policy) = &fleet.policy.dns else { return };
     let _ = writeln!(out, "\ndns  {}", policy.name);
     line(out, "servers", &health(fleet, Source::Dns));
     let Some(known) = &fleet.dns else { return };
+    let fresh = fleet.freshness(Source::Dns).usable();
+    let dated = dated(known.at, known.remembered, fresh, fleet.now);
     for answer in &known.value.answers {
         let kind = if answer.kind == ServerKind::Authoritative { "authoritative" } else { "resolver" };
         let words = match &answer.result {
@@ -235,7 +163,7 @@ fn dns(out: &mut String, fleet: &Fleet) {
             }
             Err(why) => format!("no answer: {why}"),
         };
-        line(out, kind, &format!("  {}  {words}", answer.server));
+        line(out, kind, &format!("  {}  {words}{dated}", answer.server));
     }
 }
 
@@ -250,9 +178,10 @@ fn verdict(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
         }
         return;
     };
-    let caches = readiness.caches_new_after.map(|ttl| format!("  caches new by +{}", age(ttl))).unwrap_or_default();
+    let caches =
+        readiness.caches_new_after.map(|ttl| format!("; all caches are new {} later", age(ttl))).unwrap_or_default();
     let target = clock(fleet.policy.rto_target);
-    line(out, "takes", &format!("about {} of {target}{caches}", clock(readiness.takes)));
+    line(out, "takes", &format!("about {} (target {target}){caches}", clock(readiness.takes)));
     if let Some(loss) = &readiness.loss {
         let rows = readiness.loss_rows.map(|rows| {
             format!(
@@ -262,13 +191,21 @@ fn verdict(out: &mut String, fleet: &Fleet, readiness: &Readiness) {
         });
         let verb = if loss.exact { "loses" } else { "may lose" };
         line(out, verb, &format!("{}{}", loss.words(), rows.unwrap_or_default()));
+        line(out, "", &pair::rpo(fleet, direction, loss));
     }
-    let from = fleet.name(direction.from);
-    let in_flight = readiness.in_flight.map_or(format!("runs of {from} were never seen"), |n| format!("{n} in {from}"));
-    line(out, "in flight", &in_flight);
+    line(out, "in flight", &in_flight(fleet, readiness, direction.from));
     findings(out, "blocked by", &readiness.blocks);
     findings(out, "warning", &readiness.warnings);
     findings(out, "work", &readiness.work);
+}
+
+fn in_flight(fleet: &Fleet, readiness: &Readiness, from: Side) -> String {
+    let region = fleet.region(from);
+    let Some(number) = readiness.in_flight else { return format!("runs of {} were never seen", region.name) };
+    let table = &region.runs;
+    let fresh = region.table_freshness(table, fleet.now).usable();
+    let dated = table.as_of().map(|at| dated(at, table.remembered.is_some(), fresh, fleet.now)).unwrap_or_default();
+    format!("{} in {}{dated}", many(number, "run", "runs"), region.name)
 }
 
 fn findings(out: &mut String, word: &str, findings: &[Finding]) {

@@ -2,11 +2,13 @@
 //! bytes, and `null` is unknown.
 
 use super::status::UNFINISHED;
+use super::{controllers, pair};
+use crate::domain::database::ReplicaState;
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::happening::Weight;
 use crate::domain::fleet::region::Region;
 use crate::domain::fleet::replication::Loss;
-use crate::domain::freshness::{Known, Source};
+use crate::domain::freshness::{Known, Source, SourceError};
 use crate::domain::region::Side;
 use crate::domain::units::Lsn;
 use crate::domain::{Timestamp, since};
@@ -80,15 +82,23 @@ fn region(fleet: &Fleet, region: &Region) -> Value {
     let noted = region.runs.remembered.is_some();
     let nodes = region.node_counts();
     let active = region.crons.rows().values().filter(|cron| !cron.suspended).count();
+    let error = |error: &Option<SourceError>| error.as_ref().map(|e| json!({"kind": e.kind, "text": e.text}));
     json!({
         "role": region.role(now),
+        "old_primary": fleet.old_and_fenced(region.side).map(|fenced| json!({"fenced": fenced})),
+        "namespaces": region.scope,
         "api": health(fleet, Source::Kubernetes(region.side)),
         "db": health(fleet, Source::Database(region.side)),
         "metrics": health(fleet, Source::Metrics(region.side)),
         "identity": known(region.identity.as_ref(), now, |i| json!({"cluster_uid": i.cluster_uid, "version": i.version, "user": i.user})),
         "controllers": known(region.controllers.as_ref(), now, |c| json!({
             "wanted": c.wanted(), "ready": c.ready(), "pods": c.pods.len(), "leader": c.leader(now).map(|pod| &pod.name),
+            "found": controllers::find(fleet, region, c).word(), "deployments": c.deployments.len(),
+            "version": c.deployments.first().and_then(|d| d.version.as_ref()), "waiting": controllers::crash(c),
         })),
+        "errors": {
+            "nodes": error(&region.nodes.error), "runs": error(&region.runs.error), "crons": error(&region.crons.error),
+        },
         "nodes": if region.nodes.known() { json!({
             "total": nodes.total, "ready": nodes.ready, "cordoned": nodes.cordoned, "schedulable": nodes.schedulable,
             "as_of": as_of(region.nodes.as_of(), region.nodes.remembered.is_some(), now),
@@ -119,18 +129,36 @@ fn database(fleet: &Fleet, readiness: &Readiness) -> Value {
         .map(|side| {
             let region = fleet.region(side);
             let server = known(region.database.as_ref(), fleet.now, |d| {
+                let replica = d.replica();
                 json!({
+                    "what": pair::what(fleet, side, d),
                     "system": d.identity.system.to_string(), "timeline": d.timeline, "version": d.version,
                     "in_recovery": d.primary().is_none(), "accepts_writes": d.accepts_writes(), "tls": d.tls,
-                    "lsn": lsn(d.primary().map(|p| p.lsn)), "received": lsn(d.replica().and_then(|r| r.received)),
-                    "replayed": lsn(d.replica().and_then(|r| r.replayed)),
-                    "streaming": d.replica().map(crate::domain::database::ReplicaState::streaming),
+                    "lsn": lsn(d.primary().map(|p| p.lsn)), "received": lsn(replica.and_then(|r| r.received)),
+                    "replayed": lsn(replica.and_then(|r| r.replayed)),
+                    "not_replayed": replica.and_then(ReplicaState::to_replay),
+                    "replay_paused": replica.map(|r| r.replay_paused),
+                    "streaming": replica.map(ReplicaState::streaming),
                 })
             });
             (region.name.clone(), server)
         })
         .collect();
-    json!({"servers": servers, "two_primaries": fleet.two_primaries(), "loss": readiness.loss})
+    let last: Map<String, Value> = Side::BOTH
+        .into_iter()
+        .map(|side| {
+            let last = fleet.region(side).last_primary_lsn.as_ref();
+            (fleet.name(side).to_owned(), known(last, fleet.now, |at| json!({"lsn": at.to_string()})))
+        })
+        .collect();
+    json!({
+        "pair": pair::pair_word(fleet, readiness),
+        "servers": servers,
+        "last_as_primary": last,
+        "two_primaries": fleet.two_primaries(),
+        "not_replayed": readiness.direction.and_then(|way| pair::not_replayed(fleet, way)),
+        "loss": readiness.loss,
+    })
 }
 
 fn dns(fleet: &Fleet) -> Value {
@@ -139,6 +167,7 @@ fn dns(fleet: &Fleet) -> Value {
     json!({
         "name": policy.name,
         "servers": health(fleet, Source::Dns),
+        "as_of": as_of(fleet.dns.as_ref().map(|known| known.at), fleet.dns.as_ref().is_some_and(|k| k.remembered), fleet.now),
         "answers": answers.map(|answers| answers.iter().map(|answer| {
             let addresses = answer.result.as_ref().ok().map(|(addresses, _)| addresses);
             json!({
@@ -170,7 +199,11 @@ fn verdict(fleet: &Fleet, readiness: &Readiness) -> Value {
         "loss_bytes_if_primary_lives": readiness.loss.as_ref().and_then(Loss::at_most).map(|bytes| bytes.0),
         "loss_exact": readiness.loss.as_ref().map(|loss| loss.exact),
         "loss_rows": readiness.loss_rows,
+        "loss_seconds": readiness.direction.zip(readiness.loss.as_ref())
+            .and_then(|(way, loss)| pair::lost_time(fleet, way, loss)).map(|lost| lost.as_secs_f64()),
+        "rpo_target": fleet.policy.rpo_target.as_secs(),
         "in_flight": readiness.in_flight,
+        "headline": readiness.headline(),
         "blocks": list(&readiness.blocks),
         "warnings": list(&readiness.warnings),
         "work": list(&readiness.work),

@@ -5,7 +5,7 @@ use super::postgres::Role;
 use super::{ENVIRONMENT, NAME, REGIONS, Sandbox, target};
 use crate::domain::endpoints::{
     DatabaseEndpoint, DnsEndpoints, DnsUpdateEndpoint, Endpoints, Intervals, MetricsEndpoint, PasswordSource,
-    RegionEndpoints, WebhookEndpoint,
+    RegionEndpoints, TsigAlgorithm, WebhookEndpoint,
 };
 use crate::domain::policy::{CanaryPolicy, DnsPolicy, Policy, RegionPolicy};
 use crate::domain::region::{PerSide, Side};
@@ -49,6 +49,7 @@ pub fn endpoints(sandbox: &Sandbox) -> Endpoints {
         server: server.clone(),
         key_name: sandbox.dns.key().name(),
         key: PasswordSource::Given(Secret::new(sandbox.dns.key().base64())),
+        algorithm: TsigAlgorithm::Sha256,
     });
     Endpoints {
         regions: PerSide::new(region(Side::A), region(Side::B)),

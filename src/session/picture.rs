@@ -6,6 +6,7 @@ use super::memory::Notes;
 use super::setup::Setup;
 use super::sources::Sources;
 use crate::domain::fleet::Fleet;
+use crate::domain::fleet::happening::Weight;
 use crate::domain::freshness::Source;
 use crate::domain::region::Side;
 use std::sync::Arc;
@@ -97,9 +98,10 @@ fn interval(every: Duration) -> tokio::time::Interval {
 pub fn first(setup: &Setup) -> (Fleet, Notes) {
     let mut fleet = Fleet::new(Arc::clone(&setup.policy), &setup.endpoints.intervals, clock());
     let notes = Notes::new(&setup.state_dir, &setup.policy.environment);
-    if let Err(error) = notes.recall(&mut fleet) {
-        let now = fleet.now;
-        fleet.happenings.push(now, None, crate::domain::fleet::happening::Weight::Warn, error.to_string());
+    let unread = notes.recall(&mut fleet).err().map(|error| error.to_string());
+    let now = fleet.now;
+    for doubt in setup.doubts.iter().cloned().chain(unread) {
+        fleet.happenings.push(now, None, Weight::Warn, doubt);
     }
     (fleet, notes)
 }

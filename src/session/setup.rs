@@ -2,7 +2,7 @@
 
 use crate::domain::endpoints::{
     DatabaseEndpoint, DnsEndpoints, DnsUpdateEndpoint, Endpoints, Intervals, MetricsEndpoint, PasswordSource,
-    RegionEndpoints, WebhookEndpoint,
+    RegionEndpoints, TsigAlgorithm, WebhookEndpoint,
 };
 use crate::domain::policy::{CanaryPolicy, DnsPolicy, Policy, RegionPolicy};
 use crate::domain::region::{PerSide, Side};
@@ -32,6 +32,8 @@ pub struct Setup {
     pub access: Access,
     /// Operator and machine: `oncall@bastion1`.
     pub operator: String,
+    /// What is doubtful about the configuration, a line each: it is told again where it is seen, on the timeline.
+    pub doubts: Vec<String>,
 }
 
 /// Image and command of a canary that nobody configured: one small step that ends well at once.
@@ -61,6 +63,7 @@ impl Setup {
             state_dir: settings.state_dir.clone(),
             access,
             operator: operator(),
+            doubts: Vec::new(),
         }
     }
 }
@@ -119,6 +122,7 @@ fn dns(dns: &settings::DnsSettings) -> DnsEndpoints {
             server: server.clone(),
             key_name: tsig.name.clone(),
             key: PasswordSource::File(tsig.secret_file.clone()),
+            algorithm: tsig.algorithm,
         }),
         DnsProvider::None | DnsProvider::Command(_) => None,
     };
@@ -176,7 +180,7 @@ fn dns_policy(dns: &settings::DnsSettings, regions: [&String; 2]) -> DnsPolicy {
         DnsProvider::None | DnsProvider::Command(_) => String::new(),
     };
     let trouble = match &dns.provider {
-        DnsProvider::Rfc2136 { tsig: Some(tsig), .. } => key_trouble(&tsig.secret_file),
+        DnsProvider::Rfc2136 { tsig: Some(tsig), .. } => key_trouble(&tsig.secret_file, tsig.algorithm),
         _ => None,
     };
     DnsPolicy {
@@ -190,16 +194,10 @@ fn dns_policy(dns: &settings::DnsSettings, regions: [&String; 2]) -> DnsPolicy {
 }
 
 /// Why this file holds no key of TSIG, as far as that can be told before the server is asked.
-fn key_trouble(file: &std::path::Path) -> Option<String> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) => return Some(format!("its key can not be read from {}: {error}", file.display())),
-    };
-    let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text.trim());
-    match decoded {
-        Ok(key) if !key.is_empty() => None,
-        Ok(_) => Some(format!("{} is empty", file.display())),
-        Err(_) => Some(format!("{} does not hold a key in base64", file.display())),
+fn key_trouble(file: &std::path::Path, algorithm: TsigAlgorithm) -> Option<String> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => crate::adapters::dns::key_trouble(&text, algorithm).map(|why| format!("{}: {why}", file.display())),
+        Err(error) => Some(format!("its key can not be read from {}: {error}", file.display())),
     }
 }
 

@@ -18,6 +18,7 @@ pub fn setup(sandbox: &Sandbox) -> Setup {
         state_dir: sandbox.folder().join("state"),
         access: Access::MayWrite,
         operator: operator(),
+        doubts: Vec::new(),
     }
 }
 

@@ -59,7 +59,11 @@ pub(super) fn file(config: Option<&Path>, env: &Environment<'_>) -> Result<PathB
     Err(Problem::new("configuration", message))
 }
 
-pub(super) fn read(path: &Path) -> Result<String, Problem> {
+/// Reads a file that a person wrote: text, and not more of it than is ever looked at, since a wrong path may name anything.
+///
+/// # Errors
+/// It can not be opened or read, or is not UTF-8; with the line.
+pub fn read(path: &Path) -> Result<String, Problem> {
     let wrong = |message: String| Problem::new(&path.display().to_string(), message);
     let file = std::fs::File::open(path).map_err(|error| wrong(format!("can't be opened: {error}")))?;
     let mut bytes = Vec::new();

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-pub use find::{Environment, process_environment, search_path};
+pub use find::{Environment, process_environment, read as read_text, search_path};
 pub use kubeconfig::{KubeconfigProblem, contexts};
 pub use password::PasswordError;
 pub use show::show;
@@ -28,7 +28,7 @@ pub use types::{
     LimitSettings, Login, MetricsSource, PasswordSource, RegionSettings, Settings, TsigSettings, WebhookSettings,
 };
 
-use crate::domain::problem::{Problem, read_table};
+use crate::domain::problem::{Problem, read_all};
 use sources::Sources;
 
 /// What `config init` writes: every key with its default and a word of explanation. It is itself a valid configuration.
@@ -103,7 +103,10 @@ fn parse(
     let sources = Sources::new(file, text, overrides);
     let at = |span, message| sources.problem(span, message);
     let table = sources.merged().map_err(|problem| vec![problem])?;
-    let written: file::File = read_table(table, &at).map_err(|problem| vec![problem])?;
+    let written: file::File = match read_all(table, &at) {
+        (Some(written), problems) if problems.is_empty() => written,
+        (_, problems) => return Err(problems),
+    };
     let contexts = written.regions.get_ref().values().map(|region| region.context.clone()).collect();
     let home = find::home(env);
     let around = check::Around { sources: &sources, folder, home: home.as_deref(), state_dir: find::state_dir(env) };

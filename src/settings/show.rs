@@ -121,7 +121,7 @@ fn dns(out: &mut Writer, dns: &DnsSettings) {
             out.text("server", server);
             if let Some(tsig) = tsig {
                 out.text("tsig_name", &tsig.name);
-                out.text("tsig_algorithm", &tsig.algorithm);
+                out.text("tsig_algorithm", tsig.algorithm.word());
                 out.path("tsig_secret_file", &tsig.secret_file);
             }
         }

@@ -55,7 +55,7 @@ impl Sources {
         if text.len() > TEXT_MAX {
             return Err(Problem::new(
                 file,
-                format!("the file is {} KiB long; no more than 1024 KiB are read", text.len() / 1024),
+                format!("the file is longer than {} KiB, and no more is read", TEXT_MAX / 1024),
             ));
         }
         let mut root =

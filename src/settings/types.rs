@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::domain::endpoints::TsigAlgorithm;
 use crate::domain::secret::Secret;
 
 /// Everything that the configuration says, resolved.
@@ -23,7 +24,7 @@ pub struct Settings {
     pub dns: Option<DnsSettings>,
     /// Where news is sent.
     pub webhooks: Vec<WebhookSettings>,
-    /// The run that proves that the service works; absent: that step is a manual one.
+    /// The run that proves that the service works; absent: one small container that ends well at once.
     pub canary: Option<CanarySettings>,
     /// Who may approve what.
     pub approval: ApprovalSettings,
@@ -54,7 +55,7 @@ pub struct RegionSettings {
     pub controller_replicas: u32,
     /// Where the controller's metrics are read.
     pub metrics: MetricsSource,
-    /// The checkpoints' URL, `s3`, `gs`, `az` or `file`.
+    /// The checkpoints' URL, `s3`, `gs`, `az` or `file`. Accepted and not looked at.
     pub checkpoints: Option<String>,
     /// The region's database server.
     pub database: DatabaseSettings,
@@ -133,7 +134,7 @@ pub enum DnsProvider {
         /// The key.
         tsig: Option<TsigSettings>,
     },
-    /// A program and its arguments.
+    /// A program and its arguments. Accepted and not run: the name is switched by hand.
     Command(Vec<String>),
 }
 
@@ -142,8 +143,8 @@ pub enum DnsProvider {
 pub struct TsigSettings {
     /// The key's name.
     pub name: String,
-    /// `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
-    pub algorithm: String,
+    /// What is computed with it.
+    pub algorithm: TsigAlgorithm,
     /// The file that holds the key, in base64.
     pub secret_file: PathBuf,
 }
@@ -189,7 +190,7 @@ pub enum CanaryRun {
 pub struct ApprovalSettings {
     /// One person may override what asks for a second.
     pub break_glass: bool,
-    /// User names as the API server knows them; empty: anyone but the driver.
+    /// User names as the API server knows them; empty: anyone but the driver. Accepted and not asked.
     pub approvers: Vec<String>,
 }
 

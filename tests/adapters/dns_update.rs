@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leeward::adapters::dns::{Actuator, look};
 use leeward::domain::effect::{Effect, Outcome, Previous};
-use leeward::domain::endpoints::{DnsEndpoints, DnsUpdateEndpoint};
+use leeward::domain::endpoints::{DnsEndpoints, DnsUpdateEndpoint, TsigAlgorithm};
 use tokio::net::UdpSocket;
 
 use crate::named::{KEY, NAME, Named, endpoints, program, update};
@@ -119,6 +119,30 @@ async fn keys_that_are_not_accepted_are_named() {
     drop(primary);
     let gone = with(update(at, "leeward-key", KEY)).perform(&effect, SOON).await;
     assert!(matches!(gone, Outcome::NotSent { .. }), "{gone:?}");
+}
+
+#[tokio::test]
+async fn every_algorithm_of_a_key_is_the_servers() {
+    let Some(program) = program() else { return };
+    let primary = Named::primary(&program).await;
+    let at = primary.addr;
+    let mut here = OLD;
+    let keys = [
+        ("leeward-key", TsigAlgorithm::Sha256),
+        ("key-384", TsigAlgorithm::Sha384),
+        ("key-512", TsigAlgorithm::Sha512),
+    ];
+    for (i, (name, algorithm)) in keys.into_iter().enumerate() {
+        let next = [NEW, OLD][i % 2];
+        let signed = |algorithm| with(DnsUpdateEndpoint { algorithm, ..update(at, name, KEY) });
+        for wrong in TsigAlgorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+            refused(&signed(wrong).perform(&switch(at, &[here], &[next]), SOON).await, "BADKEY");
+        }
+        let done = signed(algorithm).perform(&switch(at, &[here], &[next]), SOON).await;
+        assert!(matches!(done, Outcome::Done { .. }), "{algorithm:?}: {done:?}");
+        assert_eq!(look(&endpoints(&[at])).await.authoritative().unwrap().0, ips(&[next]));
+        here = next;
+    }
 }
 
 /// What stands between us and the server does to an answer.

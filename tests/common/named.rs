@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use leeward::adapters::dns;
-use leeward::domain::endpoints::{DnsEndpoints, DnsUpdateEndpoint, PasswordSource};
+use leeward::domain::endpoints::{DnsEndpoints, DnsUpdateEndpoint, PasswordSource, TsigAlgorithm};
 use leeward::domain::secret::Secret;
 use tempfile::TempDir;
 
@@ -75,6 +75,8 @@ impl Named {
              controls {{ }};
              key \"leeward-key\" {{ algorithm hmac-sha256; secret \"{KEY}\"; }};
              key \"stranger\" {{ algorithm hmac-sha256; secret \"{KEY}\"; }};
+             key \"key-384\" {{ algorithm hmac-sha384; secret \"{KEY}\"; }};
+             key \"key-512\" {{ algorithm hmac-sha512; secret \"{KEY}\"; }};
              {}",
             zones(addr)
         );
@@ -107,7 +109,8 @@ impl Named {
     /// The same with more records in its zone.
     pub async fn primary_with(program: &Path, more_records: &str) -> Named {
         let zone = format!(
-            "zone \"{ZONE}\" {{ type primary; file \"zone.db\"; allow-update {{ key \"leeward-key\"; }}; notify no; }};"
+            "zone \"{ZONE}\" {{ type primary; file \"zone.db\"; notify no;
+               allow-update {{ key \"leeward-key\"; key \"key-384\"; key \"key-512\"; }}; }};"
         );
         Named::start_at(free_port(), program, "recursion no;", |_| zone.clone(), more_records).await
     }
@@ -175,5 +178,10 @@ pub fn endpoints(servers: &[SocketAddr]) -> DnsEndpoints {
 
 pub fn update(server: SocketAddr, key_name: &str, key: &str) -> DnsUpdateEndpoint {
     let key = PasswordSource::Given(Secret::new(key));
-    DnsUpdateEndpoint { server: server.to_string(), key_name: key_name.to_owned(), key }
+    DnsUpdateEndpoint {
+        server: server.to_string(),
+        key_name: key_name.to_owned(),
+        key,
+        algorithm: TsigAlgorithm::Sha256,
+    }
 }

@@ -62,7 +62,7 @@ fn files_that_are_wrong_are_told_by_line_and_column() {
     let step = "schema = 1\nname = \"mine\"\ntitle = \"Mine\"\nkind = \"unplanned\"\n\n[[step]]\nid = \"one\"\ntitle = \"One\"\n\
         do = \"database.fence\"\ngates = [\"lock-held\"]\nconsent = \"confirm\"\ntimeout = \"1m\"\nexpect = \"3s\"\nwhy = \"w\"\n";
     write("p.toml", step);
-    with_config(home.path(), &["playbook", "check", "p.toml"]).ended(0).says("1 steps");
+    with_config(home.path(), &["playbook", "check", "p.toml"]).ended(0).says("1 step\n");
     for (right, wrong, says) in [
         ("database.fence", "database.fnce", "database.fence"),
         ("lock-held", "lock-hold", "lock-held"),
@@ -76,13 +76,120 @@ fn files_that_are_wrong_are_told_by_line_and_column() {
         assert!(told.err.starts_with("p.toml:"), "{}", told.err);
     }
     write("k.toml", "schema = 1\n[global]\n\"ctrl-x\" = \"quti\"\n");
-    with_config(home.path(), &["keymap", "check", "k.toml"]).ended(0).says("quit").says("k.toml:3").says("1 warnings");
-    with_config(home.path(), &["--keymap", "k9", "keymap", "check", "none.toml"]).ended(1).says("none.toml");
+    with_config(home.path(), &["keymap", "check", "k.toml"]).ended(0).says("quit").says("k.toml:3").says("1 warning\n");
+    with_config(home.path(), &["keymap", "check", "none.toml"]).ended(2).says("none.toml");
     write("t.toml", "schema = 1\nname = \"t\"\n[nothing]\n");
     with_config(home.path(), &["theme", "check", "t.toml"]).ended(2).says("t.toml:");
     write("binary.toml", "\u{0}\u{1b}[2J\u{7}");
     let told = with_config(home.path(), &["playbook", "check", "binary.toml"]).ended(2);
     assert!(!told.err.contains('\x1b') && !told.err.contains('\x07'), "{:?}", told.err);
+}
+
+/// Files that can not be read at all are bad input, whatever reads them: exit code 2, the file's name, and no word of the
+/// reader's own.
+#[test]
+fn files_that_can_not_be_read_are_bad_input() {
+    let home = home();
+    let path = |name: &str| home.path().join(name);
+    std::fs::create_dir(path("folder")).unwrap();
+    std::fs::write(path("empty"), "").unwrap();
+    std::fs::write(path("binary"), b"\x7fELF\x02\x01\x01\0\0\xff\xfe\x80\x1b[2J").unwrap();
+    std::fs::write(path("latin"), b"schema = 1\nname = \"caf\xe9\"\n").unwrap();
+    std::fs::write(path("nul"), "schema = 1\nna\0me = \"x\"\n").unwrap();
+    std::fs::write(path("big"), "# text\n".repeat(1_500_000)).unwrap();
+    for (file, says) in [
+        ("nowhere", "No such file"),
+        ("folder", "directory"),
+        ("empty", "missing key"),
+        ("binary", "UTF-8"),
+        ("latin", "line 2"),
+        ("nul", "nul:2:3"),
+        ("big", "1024 KiB"),
+    ] {
+        let name = path(file).display().to_string();
+        for args in [
+            &["playbook", "check", &name][..],
+            &["keymap", "check", &name],
+            &["theme", "check", &name],
+            &["playbook", "run", "failover", "--consent", &name],
+            &["--config", &name, "config", "check"],
+            &["--keymap", &name, "journal", "list"],
+            &["--theme", &name, "journal", "list"],
+        ] {
+            let told = if args[0] == "--config" { leeward(home.path(), args) } else { with_config(home.path(), args) };
+            let told = told.ended(2).says(file);
+            // What is no file may have been meant as the name of a built-in one.
+            let named = ["--keymap", "--theme"].contains(&args[0]) && file == "nowhere";
+            let says = if named { file } else { says };
+            assert!(told.err.contains(says), "{args:?}: {}", told.err);
+            assert!(told.out.is_empty() && !told.err.contains('\x1b') && told.err.len() < 4000, "{args:?}: {told:?}");
+        }
+    }
+    assert!(!path("state/absent/runs").exists(), "nothing was begun");
+}
+
+/// What a console would refuse is refused by every command, and the line ends and marks of other machines are not.
+#[test]
+fn looks_are_checked_by_every_command_and_line_ends_do_not_matter() {
+    let home = home();
+    for args in [
+        &["--theme", "default-drak", "journal", "list"][..],
+        &["--theme", "nope", "status"],
+        &["--keymap", "vmi", "status"],
+        &["--keymap", "vmi", "theme", "list"],
+        &["--theme", "nope", "config", "init"],
+    ] {
+        let told = with_config(home.path(), args).ended(2).says(args[1]);
+        assert_eq!(told.out, "", "{args:?}");
+    }
+    with_config(home.path(), &["--theme", "default-drak", "theme", "list"])
+        .ended(2)
+        .says("did you mean \"default-dark\"?");
+    with_config(home.path(), &["--keymap", "k9s", "--theme", "default-dark", "journal", "list"]).ended(0);
+    let text = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
+    std::fs::write(home.path().join("dos.toml"), format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
+    leeward(home.path(), &["--config", "dos.toml", "config", "check"]).ended(0).says("no problem found");
+    // A place in such a file is the place that an editor shows.
+    let wrong = text.replacen("environment", "enviroment", 1).replace('\n', "\r\n");
+    std::fs::write(home.path().join("dos.toml"), format!("\u{feff}{wrong}")).unwrap();
+    leeward(home.path(), &["--config", "dos.toml", "config", "check"]).ended(2).says("dos.toml:2:1");
+}
+
+#[test]
+fn everything_that_is_wrong_in_a_file_is_told_at_once() {
+    let home = home();
+    let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();
+    let playbook = "schema = 1\nname = \"Mine\"\ntitle = \"Mine\"\nkind = \"unplanned\"\n\n[[step]]\nid = \"one\"\n\
+        title = \"One\"\ndo = \"database.fnce\"\ngates = [\"lock-hold\", \"loss-limt\"]\ntimeout = \"soon\"\nwhy = \"w\"\n\n\
+        [[step]]\nid = \"one\"\ntitel = \"Two\"\ntitle = \"Two\"\ndo = \"check\"\nconsent = \"confrim\"\ntimeout = \"1m\"\nwhy = \"w\"\n";
+    write("p.toml", playbook);
+    let told = with_config(home.path(), &["playbook", "check", "p.toml"]).ended(2);
+    for says in [
+        "p.toml:2:8",
+        "did you mean \"database.fence\"?",
+        "did you mean \"lock-held\"?",
+        "did you mean \"loss-limit\"?",
+        "\"soon\"",
+        "two steps have the id",
+        "did you mean \"title\"?",
+        "did you mean \"confirm\"?",
+    ] {
+        assert!(told.err.contains(says), "{says} is not in {}", told.err);
+    }
+    assert_eq!(told.err.lines().filter(|line| line.starts_with("p.toml:")).count(), 8, "{}", told.err);
+    let consents = "schema = 1\nplaybook = \"failover\"\n[[consent]]\nstep = \"promot\"\n[[override]]\ngate = \"los-limit\"\n\
+        reason = \"no\"\n";
+    write("c.toml", consents);
+    let run = ["playbook", "run", "failover", "--consent", "c.toml"];
+    let told = with_config(home.path(), &run).ended(2).says("promote").says("loss-limit").says("at least 8");
+    assert_eq!(told.err.lines().filter(|line| line.starts_with("c.toml:")).count(), 3, "{}", told.err);
+    let config = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
+    let wrong = config.replacen("environment", "enviroment", 1).replacen("kubeconfig", "kubconfig", 1);
+    write("wrong.toml", &wrong.replacen("provider", "provder", 1));
+    let told = leeward(home.path(), &["--config", "wrong.toml", "config", "check"]).ended(2);
+    for says in ["\"environment\"?", "\"kubeconfig\"?", "\"provider\"?"] {
+        assert!(told.err.contains(says), "{says} is not in {}", told.err);
+    }
 }
 
 #[test]
@@ -116,6 +223,44 @@ fn a_configuration_that_is_missing_or_wrong_says_where_and_what() {
     leeward(home.path(), &["config", "init"]).ended(0).says("schema = 1");
 }
 
+/// What is accepted and changes nothing is told with its place: by the check, by a command that works, and on the console.
+#[test]
+fn settings_that_are_read_and_not_used_are_never_silent() {
+    let home = home();
+    let text = std::fs::read_to_string(home.path().join("config.toml")).unwrap();
+    let text = text.replacen("[dns]", "[approval]\napprovers = [\"ann\", \"bob\"]\n\n[dns]", 1);
+    let text =
+        text.replacen("context = \"north\"", "checkpoints = { url = \"s3://north/runs\" }\ncontext = \"north\"", 1);
+    let from = text.find("provider = ").unwrap();
+    let line = text[from..].find('\n').unwrap() + from;
+    let text = format!("{}provider = \"command\"\ncommand = [\"/bin/switch\"]{}", &text[..from], &text[line..]);
+    std::fs::write(home.path().join("unused.toml"), &text).unwrap();
+    let place = |word: &str| text[..text.find(word).unwrap()].matches('\n').count() + 1;
+    let told = [("s3://", "checkpoints"), ("\"ann\"", "approvers"), ("\"command\"", "provider \"command\"")].map(
+        |(word, name)| {
+            (format!("warning: unused.toml:{}:", place(word)), format!("{name}: accepted, not used by this version"))
+        },
+    );
+    for args in [&["config", "check"][..], &["status"], &["playbook", "plan", "failover"], &["journal", "list"]] {
+        let said = leeward(home.path(), &[&["--config", "unused.toml"], args].concat()).err;
+        for (place, name) in &told {
+            assert!(
+                said.lines().any(|line| line.starts_with(place) && line.contains(name)),
+                "{args:?} {place}: {said}"
+            );
+        }
+    }
+    leeward(home.path(), &["--config", "unused.toml", "config", "check"]).ended(0).says("no problem found, but ");
+    let mut terminal = Terminal::leeward(home.path(), &["--config", "unused.toml"], &[]);
+    terminal.view("overview");
+    terminal.keys("t");
+    for name in ["checkpoints", "approvers", "provider \"command\""] {
+        terminal.has(&format!(": {name}: accepted"));
+    }
+    terminal.keys("q");
+    assert_eq!(terminal.end().exit_code(), 0);
+}
+
 #[test]
 fn runs_that_do_not_exist_and_journals_that_are_damaged() {
     let home = home();
@@ -137,6 +282,21 @@ fn runs_that_do_not_exist_and_journals_that_are_damaged() {
     assert!(!told.out.contains('\x1b'), "{:?}", told.out);
     with_config(home.path(), &["journal", "show", "abcdef"]).ended(1).says("line 1");
     with_config(home.path(), &["playbook", "resume", "abcdef"]).ended(1).says("line 1");
+    // Two that begin alike are told apart, and a name that a terminal would obey reaches none.
+    std::fs::write(runs.join("abcd00.jsonl"), "").unwrap();
+    std::fs::write(runs.join("e\u{1b}[2Jf.jsonl"), "").unwrap();
+    with_config(home.path(), &["journal", "show", "abcd"]).ended(2).says("2 runs begin with").says("abcd00");
+    with_config(home.path(), &["journal", "show", "ffff"]).ended(2).says("no run begins with \"ffff\"");
+    for args in
+        [&["journal", "list"][..], &["journal", "verify"], &["journal", "show", "e"], &["journal", "show", "\u{1b}"]]
+    {
+        let told = with_config(home.path(), args);
+        assert!(!told.out.contains('\x1b') && !told.err.contains('\x1b'), "{args:?}: {told:?}");
+    }
+    // Who only looks at the regions is not kept from it by a folder of journals that can not be listed.
+    let told =
+        with_config(home.path(), &["--set", "state.dir=/dev/null", "status"]).ended(3).says("readiness  NO DIRECTION");
+    assert!(told.err.contains("warning: the journals could not be listed"), "{}", told.err);
     // The console comes up beside them.
     let mut terminal = Terminal::leeward(home.path(), &["--config", "config.toml"], &[]);
     terminal.view("overview");

@@ -7,6 +7,7 @@
 mod failover;
 mod input;
 mod killed;
+mod plain;
 mod pty;
 mod sandbox;
 mod support;

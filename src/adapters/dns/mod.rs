@@ -9,6 +9,7 @@ mod observe;
 mod resolve;
 mod update;
 
+pub use key::trouble as key_trouble;
 pub use observe::observe;
 pub use resolve::look;
 pub use update::Actuator;

@@ -8,9 +8,11 @@ mod undo;
 use super::args::{Args, PlaybookCommand};
 use super::{Exit, refuse, say, say_error, setup};
 use crate::domain::problem::Problem;
+use crate::domain::units::many;
 use crate::playbook::builtin;
-use crate::playbook::file::{Playbook, read};
+use crate::playbook::file::{self, Playbook};
 use crate::session::setup::Access;
+use crate::settings::read_text;
 use color_eyre::eyre::{Result, WrapErr};
 use std::path::Path;
 
@@ -46,19 +48,24 @@ async fn acting(args: &Args, command: &PlaybookCommand) -> Result<Exit> {
 
 fn list() -> Result<Exit> {
     for playbook in builtin().wrap_err("a built-in playbook does not read")? {
-        say(&format!("{:<12} {:<44} {} steps", playbook.name, playbook.title, playbook.steps.len()));
+        let steps = many(playbook.steps.len(), "step", "steps");
+        say(&format!("{:<12} {:<44} {steps}", playbook.name, playbook.title));
     }
     Ok(Exit::Fine)
 }
 
 fn check(file: &Path) -> Result<Exit> {
-    let text = std::fs::read_to_string(file).wrap_err_with(|| format!("{} can not be read", file.display()))?;
-    match read(&file.display().to_string(), &text) {
+    let text = match read_text(file) {
+        Ok(text) => text,
+        Err(problem) => return Ok(refuse(&[problem])),
+    };
+    match file::check(&file.display().to_string(), &text) {
         Ok(playbook) => {
-            say(&format!("{}: no problem found, {} steps", file.display(), playbook.steps.len()));
+            let steps = many(playbook.steps.len(), "step", "steps");
+            say(&format!("{}: no problem found, {steps}", file.display()));
             Ok(Exit::Fine)
         }
-        Err(problem) => Ok(refuse(&[problem])),
+        Err(problems) => Ok(refuse(&problems)),
     }
 }
 

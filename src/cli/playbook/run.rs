@@ -2,10 +2,11 @@
 
 use super::missing::{self, Lacks, Missing};
 use super::refused;
+use crate::cli::journal::find;
 use crate::cli::signals::Signals;
 use crate::cli::{Exit, refuse, say, say_error};
 use crate::domain::problem::Problem;
-use crate::domain::units::clock;
+use crate::domain::units::{clock, many};
 use crate::journal::Store;
 use crate::playbook::consent::Tier;
 use crate::playbook::consents::{Consents, read};
@@ -18,6 +19,7 @@ use crate::session::picture::{Ask, Picture};
 use crate::session::run::{Driving, RunError};
 use crate::session::setup::Setup;
 use crate::session::unattended::{Answer, answer};
+use crate::settings::read_text;
 use color_eyre::eyre::{Result, WrapErr, bail};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,9 +45,9 @@ pub async fn start(setup: &Setup, playbook: Playbook, consent: Option<&Path>) ->
         ));
         return Ok(Exit::Failed);
     }
-    let consents = match consents(consent, &playbook)? {
+    let consents = match consents(consent, &playbook) {
         Ok(consents) => consents,
-        Err(problem) => return Ok(refuse(&[problem])),
+        Err(problems) => return Ok(refuse(&problems)),
     };
     // An open run that nobody can start keeps every other run out.
     if let Some(first) =
@@ -87,9 +89,9 @@ pub async fn resume(setup: &Setup, id: Option<&str>, consent: Option<&Path>) -> 
     };
     let id = id.as_str();
     let Some((id, playbook)) = open_run(setup, id)? else { return Ok(Exit::BadInput) };
-    let consents = match consents(consent, &playbook)? {
+    let consents = match consents(consent, &playbook) {
         Ok(consents) => consents,
-        Err(problem) => return Ok(refuse(&[problem])),
+        Err(problems) => return Ok(refuse(&problems)),
     };
     let mut picture = Picture::start(setup);
     picture.settle(SETTLE).await;
@@ -123,18 +125,15 @@ pub async fn abort(setup: &Setup, id: &str, reason: &str) -> Result<Exit> {
 /// The open run of that id, with its playbook.
 pub(super) fn open_run(setup: &Setup, id: &str) -> Result<Option<(RunId, Playbook)>> {
     let store = Store::new(&setup.state_dir, &setup.policy.environment);
-    let Some(found) = store.find(id).wrap_err("the journals could not be listed")? else {
-        say_error(&format!("no run, or more than one, begins with {id:?}; see leeward journal list"));
-        return Ok(None);
-    };
+    let Some(found) = find(&store, id)? else { return Ok(None) };
     let run = found.run?;
     Ok(Some((found.id, run.declared.playbook)))
 }
 
-fn consents(path: Option<&Path>, playbook: &Playbook) -> Result<Result<Consents, Problem>> {
-    let Some(path) = path else { return Ok(Ok(Consents::default())) };
-    let text = std::fs::read_to_string(path).wrap_err_with(|| format!("{} can not be read", path.display()))?;
-    Ok(read(&path.display().to_string(), &text, playbook))
+fn consents(path: Option<&Path>, playbook: &Playbook) -> Result<Consents, Vec<Problem>> {
+    let Some(path) = path else { return Ok(Consents::default()) };
+    let text = read_text(path).map_err(|problem| vec![problem])?;
+    read(&path.display().to_string(), &text, playbook)
 }
 
 async fn finish(picture: Picture, driving: Result<Driving, RunError>, consents: &Consents) -> Result<Exit> {
@@ -151,8 +150,8 @@ pub async fn walk(picture: &Picture, mut driving: Driving, consents: &Consents) 
     let _ = picture.asks.send(Ask::Hurry(true)).await;
     if let Some(torn) = &driving.torn {
         say(&format!(
-            "the journal's last line was torn off by a crash; its {} bytes are in {}",
-            torn.bytes,
+            "the journal's last line was torn off by a crash; what is left of it ({}) is in {}",
+            many(torn.bytes, "byte", "bytes"),
             torn.kept_in.display()
         ));
     }

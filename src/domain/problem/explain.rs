@@ -21,14 +21,17 @@ use super::{Problem, TEXT_MAX, nearest};
 /// The first thing that is wrong, with line, column, bad word and nearest right one.
 pub fn parse_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Problem> {
     if text.len() > TEXT_MAX {
-        let size = text.len() / 1024;
-        return Err(Problem::new(file, format!("the file is {size} KiB long; no more than 1024 KiB are read")));
+        return Err(too_long(file));
     }
     let at = |span: Range<usize>, message: String| Problem::at(file, text, span, message);
     match DeTable::parse(text) {
         Ok(root) => read_table(root, &at),
         Err(error) => Err(not_toml(&error, &at)),
     }
+}
+
+pub(super) fn too_long(file: &str) -> Problem {
+    Problem::new(file, format!("the file is longer than {} KiB, and no more is read", TEXT_MAX / 1024))
 }
 
 /// Checks the version that a file says it is written in. All files that people write are at version 1.
@@ -60,14 +63,31 @@ pub fn read_table<T: DeserializeOwned>(
     at: &dyn Fn(Range<usize>, String) -> Problem,
 ) -> Result<T, Problem> {
     let table = root.get_ref().clone();
-    T::deserialize(toml::Deserializer::from(root)).map_err(|error| explain(&table, &error, at))
+    T::deserialize(toml::Deserializer::from(root)).map_err(|error| explain(&table, &error, at).0)
 }
 
-fn explain(table: &DeTable<'_>, error: &toml::de::Error, at: &dyn Fn(Range<usize>, String) -> Problem) -> Problem {
+/// The key that the reader misses.
+pub(super) fn missing(error: &toml::de::Error) -> Option<String> {
+    ticked(error.message().strip_prefix("missing field ")?).into_iter().next()
+}
+
+/// The error in words, the name of the table that it is about, and the key in it, where it is about one that is there.
+pub(super) fn explain(
+    table: &DeTable<'_>,
+    error: &toml::de::Error,
+    at: &dyn Fn(Range<usize>, String) -> Problem,
+) -> (Problem, String, Option<String>) {
     let span = error.span().unwrap_or(0..0);
     let found = find(table, &span, &mut Vec::new()).unwrap_or_default();
+    let (home, key) = match missing(error) {
+        Some(_) => (table_name(&found.whole()), None),
+        None => (table_name(&found.path), found.key.clone()),
+    };
+    (words(error.message(), span, &found, at), home, key)
+}
+
+fn words(message: &str, span: Range<usize>, found: &Found, at: &dyn Fn(Range<usize>, String) -> Problem) -> Problem {
     let home = table_name(&found.path);
-    let message = error.message();
     if let Some(rest) = message.strip_prefix("unknown field ") {
         return unknown_key(span, rest, &home, at);
     }
@@ -247,7 +267,7 @@ fn find_in_list(
     None
 }
 
-fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
+pub(super) fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     !outer.is_empty() && outer.start <= inner.start && inner.end <= outer.end
 }
 

@@ -5,6 +5,7 @@
 //! It is shown on terminals and in logs, so what it quotes is bounded, stripped of control characters and of passwords.
 
 mod explain;
+mod gather;
 mod quote;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::ops::Range;
 
 pub use explain::{check_schema, not_toml, parse_toml, read_table};
+pub use gather::{parse_all, read_all};
 pub use quote::printable;
 
 /// The longest text [`parse_toml`] reads, in bytes. A person writes no longer one; a wrong path may name one.

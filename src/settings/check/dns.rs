@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use toml::Spanned;
 
 use super::{Findings, syntax};
+use crate::domain::endpoints::TsigAlgorithm;
 use crate::settings::file::{self, Text};
 use crate::settings::types::{DnsProvider, DnsSettings, TsigSettings};
-
-const ALGORITHMS: [&str; 3] = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
 pub(super) fn dns(written: file::Dns, regions: &[String], found: &mut Findings<'_>) -> Option<DnsSettings> {
     let name = host(&written.name, found)?;
@@ -88,6 +87,11 @@ fn provider(written: &file::Dns, has_zone: bool, found: &mut Findings<'_>) -> Dn
         "rfc2136" => rfc2136(word, written, has_zone, found).unwrap_or(DnsProvider::None),
         "command" => match &written.command {
             Some(command) if command.get_ref().first().is_some_and(|program| !program.is_empty()) => {
+                found.unused(
+                    word.span(),
+                    "provider \"command\"",
+                    "the program is never run, and the name is switched by hand",
+                );
                 DnsProvider::Command(command.get_ref().clone())
             }
             _ => {
@@ -110,7 +114,12 @@ fn provider(written: &file::Dns, has_zone: bool, found: &mut Findings<'_>) -> Dn
 
 /// Keys that only another provider reads: whoever wrote them expects an effect that will not come.
 fn unused(written: &file::Dns, provider: &str, found: &mut Findings<'_>) {
-    let keys = [("server", &written.server), ("tsig_name", &written.tsig_name)];
+    let keys = [
+        ("server", &written.server),
+        ("tsig_name", &written.tsig_name),
+        ("tsig_secret_file", &written.tsig_secret_file),
+        ("tsig_algorithm", &written.tsig_algorithm),
+    ];
     for (key, text) in keys {
         if let Some(text) = text {
             found.doubtful(text.span(), format!("\"{key}\" has no effect with provider \"{provider}\""));
@@ -135,20 +144,7 @@ fn rfc2136(word: &Text, written: &file::Dns, has_zone: bool, found: &mut Finding
 }
 
 fn tsig(word: &Text, written: &file::Dns, found: &mut Findings<'_>) -> Option<TsigSettings> {
-    let algorithm = match &written.tsig_algorithm {
-        None => "hmac-sha256".to_owned(),
-        Some(text) => {
-            let lower = text.get_ref().to_ascii_lowercase();
-            match lower.as_str() {
-                weak @ ("hmac-md5" | "hmac-md5.sig-alg.reg.int" | "hmac-sha1") => {
-                    found.wrong(text.span(), format!("{weak} is too weak to sign with; use hmac-sha256"));
-                }
-                known if ALGORITHMS.contains(&known) => {}
-                _ => found.wrong_word(text, "no known TSIG algorithm", &ALGORITHMS),
-            }
-            lower
-        }
-    };
+    let algorithm = written.tsig_algorithm.as_ref().map_or_else(TsigAlgorithm::default, |text| algorithm(text, found));
     match (&written.tsig_name, &written.tsig_secret_file) {
         (Some(name), Some(file)) => {
             let secret_file = found.path(file);
@@ -164,8 +160,25 @@ fn tsig(word: &Text, written: &file::Dns, found: &mut Findings<'_>) -> Option<Ts
         }
         (None, None) => {
             let place: &Spanned<String> = word;
-            found.doubtful(place.span(), "no TSIG key: the server must trust this machine's address alone");
+            found.doubtful(
+                place.span(),
+                "no TSIG key: an update is never sent unsigned, so the name is switched by hand",
+            );
             None
         }
     }
+}
+
+fn algorithm(text: &Text, found: &mut Findings<'_>) -> TsigAlgorithm {
+    let lower = text.get_ref().to_ascii_lowercase();
+    if let Some(known) = TsigAlgorithm::ALL.into_iter().find(|known| known.word() == lower) {
+        return known;
+    }
+    match lower.as_str() {
+        weak @ ("hmac-md5" | "hmac-md5.sig-alg.reg.int" | "hmac-sha1") => {
+            found.wrong(text.span(), format!("{weak} is too weak to sign with; use hmac-sha256"));
+        }
+        _ => found.wrong_word(text, "no known TSIG algorithm", &TsigAlgorithm::ALL.map(TsigAlgorithm::word)),
+    }
+    TsigAlgorithm::default()
 }

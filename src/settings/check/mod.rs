@@ -103,6 +103,11 @@ impl Findings<'_> {
         self.warnings.push(Warning(problem));
     }
 
+    /// Notes something that is read and changes nothing: whoever wrote it counts on what does not come.
+    fn unused(&mut self, span: Range<usize>, what: &str, so: &str) {
+        self.doubtful(span, format!("{what}: accepted, not used by this version: {so}"));
+    }
+
     /// A name of ours: it becomes part of object names and of labels.
     fn name(&mut self, text: &Text, what: &str) -> String {
         let name = text.get_ref();

@@ -88,7 +88,10 @@ fn region_settings(name: &Text, region: file::Region, found: &mut Findings<'_>) 
     });
     let metrics = region.controller.metrics.map_or(MetricsSource::Auto, |metrics| metrics_source(&metrics, found));
     let checkpoints = match region.checkpoints {
-        Some(checkpoints) => checkpoints_url(&checkpoints.url, found),
+        Some(checkpoints) => {
+            found.unused(checkpoints.url.span(), "checkpoints", "the store is not looked at");
+            checkpoints_url(&checkpoints.url, found)
+        }
         None => None,
     };
     let (database, server, operator) = database(name.get_ref(), region.database, found);

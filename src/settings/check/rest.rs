@@ -71,6 +71,9 @@ pub(super) fn canary(written: Spanned<file::Canary>, found: &mut Findings<'_>) -
 
 pub(super) fn approval(written: file::Approval, found: &mut Findings<'_>) -> ApprovalSettings {
     let mut approvers: Vec<String> = Vec::new();
+    if let Some(first) = written.approvers.first() {
+        found.unused(first.span(), "approvers", "a second person can not approve yet, whoever is listed");
+    }
     for approver in written.approvers {
         if approver.get_ref().trim().is_empty() {
             found.wrong(approver.span(), "an empty user name");
