@@ -121,7 +121,7 @@ impl State {
         let here = self.trail.here();
         let rows = self.run_rows();
         if !self.held || at_once {
-            self.runs.refresh(&self.fleet, at_once && here.lists_runs());
+            self.runs.refresh(&self.fleet, rows, at_once && here.lists_runs());
         }
         if here.lists_runs() {
             self.runs.fit(rows);

@@ -125,8 +125,7 @@ impl State {
             View::Overview | View::Workflows => {
                 let rows = self.run_rows();
                 let to = target(action, self.runs.cursor, self.runs.matching, rows);
-                self.runs.go(to, &self.fleet);
-                self.runs.fit(rows);
+                self.runs.go(to, &self.fleet, rows);
             }
             View::Tree => {
                 let rows = self.tree_rows();
