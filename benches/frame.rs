@@ -194,6 +194,8 @@ fn policy() -> Policy {
         rpo_target: Duration::from_secs(60),
         loss_bytes_max: 1 << 20,
         anti_flap: Duration::from_secs(600),
+        // All of them are kept: it is the number of rows that is measured.
+        finished_runs: 20_000,
         break_glass: false,
         simulated: false,
         dns: None,

@@ -317,3 +317,6 @@ fn window<T>(lines: &mut [T], first: usize, order: impl Fn(&T, &T) -> Ordering) 
     window.sort_unstable_by(order);
     window
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,6 +233,43 @@ fn too_small_says_what_it_has_and_needs() {
 }
 
 #[test]
+fn only_the_newest_finished_runs_are_kept_and_the_list_says_so() {
+    use crate::domain::freshness::Source;
+    use crate::domain::observation::{Change, Fact, Observation};
+    use crate::domain::region::Side;
+    let many = |state: &mut State| {
+        let mut rows = runs();
+        let (_, finished) = rows.iter().find(|(_, row)| row.phase.finished()).cloned().unwrap();
+        rows.extend((0..300).map(|n| {
+            let key = crate::domain::kubernetes::ObjectKey::new("ml", format!("old-{n:03}"));
+            (key, crate::domain::workflow::RunRow { created: at(n - 10_000), ..finished.clone() })
+        }));
+        let fact = Fact::Runs(Change::Reset(rows));
+        update(state, Event::Observed(vec![Observation { source: Source::Kubernetes(Side::A), at: at(5), fact }]));
+        update(state, Event::Tick(at(7)));
+    };
+    for size in [SMALL, WIDE] {
+        let mut few = policy();
+        few.finished_runs = 100;
+        let mut state = fresh_with(size, Access::MayWrite, few);
+        live(&mut state, 0, 4, &Side::BOTH);
+        press(&mut state, "w");
+        let before = state.runs.counts.a;
+        many(&mut state);
+        assert_eq!(state.runs.counts.a.unfinished(), before.unfinished(), "none of these is let go");
+        let there = before.total - before.unfinished() + 300;
+        let text = screen(&state, GlyphSet::Unicode);
+        let words = format!("{} unfinished, newest 95 of {there} finished", before.unfinished());
+        assert!(text.contains(&words), "{words}: {text}");
+        press(&mut state, "o");
+        assert!(screen(&state, GlyphSet::Unicode).contains("3+"), "failed ones may be more");
+        press(&mut state, "/");
+        type_text(&mut state, "nothing-is-called-so");
+        assert!(screen(&state, GlyphSet::Unicode).contains("Older finished runs are not kept"), "an empty list says why");
+    }
+}
+
+#[test]
 fn read_only_and_simulated_are_said_on_every_view() {
     let mut simulated = policy();
     simulated.simulated = true;

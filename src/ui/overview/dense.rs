@@ -111,7 +111,7 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
     let row = Row::new().add(number(counts.running), tone).dim(" run ").add(number(counts.pending), tone).dim(" pend");
     let row = match region.runs.remembered {
         Some(_) => row,
-        None => row.say(" ").add(number(counts.failed), tone).dim(" fail"),
+        None => row.say(" ").add(super::region::failed(state, side), tone).dim(" fail"),
     };
     if old { row.add("  ?", Tone::Unknown) } else { row }
 }

@@ -163,7 +163,7 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
     let row = match region.runs.remembered {
         Some(_) => row,
         None if old => row,
-        None => row.dim("  failed ").add(number(counts.failed), tone),
+        None => row.dim("  failed ").add(failed(state, side), tone),
     };
     if old {
         return row.fill().add("unknown now", Tone::Unknown);
@@ -173,6 +173,12 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
         Some(names) if !names.is_empty() => row.fill().dim(format!("in {} namespaces", names.len())),
         _ => row,
     }
+}
+
+/// Runs that ended badly: of those that are kept, so there may be more.
+pub(super) fn failed(state: &State, side: Side) -> String {
+    let more = if state.fleet.region(side).runs.let_go > 0 { "+" } else { "" };
+    format!("{}{more}", count(state.runs.counts.get(side).failed as u64))
 }
 
 /// How the number of unfinished runs went, as the controller's metrics tell.
