@@ -128,7 +128,8 @@ impl State {
         }
         if here == View::Timeline && (!self.held || at_once) {
             let rows = self.body_rows();
-            self.timeline.refresh(&self.fleet, rows);
+            let columns = self.body_columns();
+            self.timeline.refresh(&self.fleet, rows, columns);
         }
         if here == View::Tree {
             let rows = self.tree_rows();

@@ -220,7 +220,8 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-fn split_at_width(text: &str, columns: usize) -> (String, String) {
+/// A text divided after so many columns.
+pub(super) fn split_at_width(text: &str, columns: usize) -> (String, String) {
     let mut used = 0;
     for (at, c) in text.char_indices() {
         let next = used + c.width().unwrap_or(0);

@@ -136,7 +136,7 @@ impl Runs {
     }
 
     fn build(&mut self, fleet: &Fleet) {
-        let mut lines: Vec<Line<'_>> = Vec::new();
+        let mut lines: Vec<Line<'_>> = Vec::with_capacity(self.matching);
         let by = (self.sort, self.reverse);
         self.matching_unfinished = 0;
         for side in Side::BOTH {
@@ -164,6 +164,10 @@ impl Runs {
         };
         let last = self.matching.saturating_sub(WINDOW);
         self.first = self.cursor.saturating_sub(WINDOW / 2).min(last);
+        if self.sort == Sort::Name {
+            // Each table is in order of names within a namespace: a stable sort only joins what is sorted already.
+            lines.sort_by(|a, b| a.order(b, by));
+        }
         let window = window(&mut lines, self.first, |a, b| a.order(b, by));
         self.entries = window.iter().map(|line| (line.side, line.key.clone())).collect();
         self.select(self.cursor);

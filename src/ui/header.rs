@@ -5,7 +5,7 @@ use super::glyphs::{self, GlyphSet};
 use super::look::Look;
 use super::theme::Role;
 use crate::console::guide::Turn;
-use crate::console::layout::Form;
+use crate::console::layout::{FULL, Form, Size};
 use crate::console::pages::words::run_clock;
 use crate::console::row::{Row, Sign, Tone, cut, width};
 use crate::console::state::{Access, State};
@@ -38,6 +38,11 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         look.row(buf, line(0), &crumbs.fill().then(who(state, short)));
         look.row(buf, line(1), &Row::new().say(" ").then(sources(state, look)).fill().then(loud(state)));
         look.rule(buf, line(2));
+        if state.size.below_full() {
+            let Size { columns, rows } = state.size;
+            let words = format!(" has {columns} x {rows}, needs {} x {} for every fact ", FULL.columns, FULL.rows);
+            look.row(buf, line(2), &Row::new().fill().add(words, Tone::Warn));
+        }
     }
     if state.fleet.policy.simulated {
         let word = " SIMULATED ";

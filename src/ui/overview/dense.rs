@@ -5,7 +5,7 @@ use super::super::look::Look;
 use super::super::timeline::weighty;
 use super::{database, readiness, region_title};
 use crate::console::pages::words::{alarm_lines, verdict};
-use crate::console::row::{Piece, Row, Tone, cut, pad};
+use crate::console::row::{Piece, Row, Tone, cut, pad, width};
 use crate::console::state::State;
 use crate::domain::database::{DatabaseSample, ReplicaState};
 use crate::domain::fleet::region::Region;
@@ -41,7 +41,7 @@ fn regions(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     let cell = (usize::from(area.width).saturating_sub(LABEL)) / 2;
     let lines: [(&str, PerSide<Row>); 5] = [
         ("", state.fleet.regions.map(|side, _| region_title(state, side))),
-        ("api", state.fleet.regions.map(|_, region| api(state, region))),
+        ("api", state.fleet.regions.map(|_, region| api(state, region, cell.saturating_sub(1)))),
         ("controller", state.fleet.regions.map(|_, region| controller(state, region))),
         ("runs", state.fleet.regions.map(|side, region| runs(state, side, region))),
         ("crons", state.fleet.regions.map(|side, region| crons(state, side, region))),
@@ -57,7 +57,7 @@ fn regions(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     }
 }
 
-fn api(state: &State, region: &Region) -> Row {
+fn api(state: &State, region: &Region, columns: usize) -> Row {
     match (region.api.freshness(state.fleet.now), &region.api.error) {
         (Freshness::Live(_) | Freshness::Late(_), _) => {
             let row = Row::new().say(region.api.latency.map(fine).unwrap_or_default()).dim("  ");
@@ -70,8 +70,10 @@ fn api(state: &State, region: &Region) -> Row {
             }
         }
         (Freshness::Stale(span), error) => {
-            let why = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            Row::of(format!("no answer {}{why}", age(span)), Tone::Bad)
+            let short = format!("no answer for {}", age(span));
+            let whole = error.as_ref().map(|error| format!("{short}: {error}"));
+            // What does not fit stands in the alarm below.
+            Row::of(whole.filter(|text| width(text) <= columns).unwrap_or(short), Tone::Bad)
         }
         (Freshness::Blind, Some(error)) => Row::of(error.text.clone(), Tone::Bad),
         (Freshness::Blind, None) => Row::of("no answer yet", Tone::Unknown),
@@ -144,21 +146,23 @@ fn middle(state: &State, columns: usize) -> Vec<Row> {
             rows.extend(why);
         }
     }
-    if let Some(finding) = state.derived.readiness.blocks.first().filter(|_| !state.run_is_open()) {
+    if let Some(finding) = state.derived.readiness.blocks.first() {
         let (sign, tone) = verdict(finding.answer.verdict);
-        rows.push(
-            Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text),
-        );
+        for (at, line) in state.held_by_lines().into_iter().enumerate() {
+            rows.push(match (at, line.strip_prefix(&*finding.gate)) {
+                (0, Some(rest)) => {
+                    Row::new().sign(sign, tone).add(format!(" {}", finding.gate), Tone::Strong).say(rest)
+                }
+                _ => Row::new().say(format!("  {line}")),
+            });
+        }
     }
     if let Some(alarm) = state.derived.alarms.first() {
-        let more = match state.derived.alarms.len() {
-            1 => String::new(),
-            count => format!("+{}", count - 1),
-        };
+        // How many there are stands in the header.
         let region = alarm.side.map(|side| format!("{} ", state.fleet.name(side))).unwrap_or_default();
         for (at, line) in alarm_lines(alarm, state.alarm_columns()).into_iter().enumerate() {
             rows.push(match at {
-                0 => weighty(Row::new(), alarm.weight).say(format!("{region}{line}")).fill().add(&*more, Tone::Warn),
+                0 => weighty(Row::new(), alarm.weight).say(format!("{region}{line}")),
                 _ => Row::new().say(format!("{:8}{line}", "")),
             });
         }

@@ -7,7 +7,7 @@ use crate::domain::fleet::region::Region;
 use crate::domain::freshness::{Freshness, Known};
 use crate::domain::kubernetes::{Controllers, NodeCounts};
 use crate::domain::region::Side;
-use crate::domain::units::{age, count, fine};
+use crate::domain::units::{age, count, fine, many};
 
 pub fn rows(state: &State, side: Side, columns: usize) -> Vec<Row> {
     let region = state.fleet.region(side);
@@ -170,7 +170,7 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
     }
     match region.scope.as_deref() {
         Some([only]) => row.fill().dim(format!("in {only}")),
-        Some(names) if !names.is_empty() => row.fill().dim(format!("in {} namespaces", names.len())),
+        Some(names) if !names.is_empty() => row.fill().dim(format!("in {}", many(names.len(), "namespace", "namespaces"))),
         _ => row,
     }
 }
