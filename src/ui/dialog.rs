@@ -43,7 +43,8 @@ pub fn paint(buf: &mut Buffer, body: Rect, state: &State, dialog: &Dialog, look:
     let below = question.foot.len().saturating_sub(usize::from(room.height).saturating_sub(rows));
     look.rows(buf, room, question.rows.iter().skip(first).take(rows).chain(question.foot.iter().skip(below)));
     if let Some(place) = state.question_place() {
-        let line = Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(4), height: 1 };
+        let line =
+            Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(4), height: 1 };
         look.row(buf, line, &Row::of(format!(" {place} "), Tone::Warn));
     }
 }

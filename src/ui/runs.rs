@@ -21,7 +21,11 @@ pub fn paint_view(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) 
     if state.size.form() == Form::Wide {
         paint_pane(buf, area, state, look);
     } else {
-        look.row(buf, Rect { height: 1.min(area.height), ..area }, &Row::new().say(" ").then(title(state, usize::from(area.width).saturating_sub(1))));
+        look.row(
+            buf,
+            Rect { height: 1.min(area.height), ..area },
+            &Row::new().say(" ").then(title(state, usize::from(area.width).saturating_sub(1))),
+        );
         let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
         paint_table(buf, below, state, look);
     }

@@ -277,6 +277,36 @@ fn every_question_is_shown_whole_before_it_is_answered() {
     }
 }
 
+/// At 80x24 nothing that a night turns on is cut: what a failover would lose and need, what holds it, what is wrong.
+#[test]
+fn at_the_least_full_size_no_fact_is_cut() {
+    let worlds: [(&str, fn(Size) -> State); 5] = [
+        ("healthy", healthy),
+        ("outage", |size| outage(size, 40)),
+        ("notes", from_notes),
+        ("promote", at_promote),
+        ("returned", |size| returned(size, false)),
+    ];
+    let mut cut = std::collections::BTreeSet::new();
+    for (what, world) in worlds {
+        for keys in ["o", "d", "m", "n", "p", "t", "?"] {
+            let mut state = world(SMALL);
+            press(&mut state, keys);
+            let mut frames = vec![screen(&state, GlyphSet::Unicode)];
+            for _ in 0..8 {
+                press(&mut state, "pagedown");
+                frames.push(screen(&state, GlyphSet::Unicode));
+            }
+            for frame in frames {
+                // A controller's name is known by its end, and stands whole in the palette's and the wide views.
+                let lines = frame.lines().filter(|line| line.replace("leader …", "").contains('…'));
+                cut.extend(lines.map(|line| format!("{what} {keys}: {line}")));
+            }
+        }
+    }
+    assert!(cut.is_empty(), "{cut:#?}");
+}
+
 /// Letters and figures alone: what wraps is one text.
 fn whole(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).collect()
@@ -360,7 +390,10 @@ fn only_the_newest_finished_runs_are_kept_and_the_list_says_so() {
         assert!(text.contains("+ fail") || text.contains("failed 2+"), "failed ones may be more: {text}");
         press(&mut state, "/");
         type_text(&mut state, "nothing-is-called-so");
-        assert!(screen(&state, GlyphSet::Unicode).contains("Older finished runs are not kept"), "an empty list says why");
+        assert!(
+            screen(&state, GlyphSet::Unicode).contains("Older finished runs are not kept"),
+            "an empty list says why"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::words::{moment, role, tone};
 use super::writer::Writer;
-use crate::console::row::{Piece, Row, Sign, Tone, pad, wrap};
+use crate::console::row::{Piece, Row, Sign, Tone, pad, width, wrap};
 use crate::console::state::State;
 use crate::domain::database::DatabaseSample;
 use crate::domain::fleet::region::Region;
@@ -256,7 +256,6 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
     let fleet = &state.fleet;
     let (from, to) = (fleet.region(way.from), fleet.region(way.to));
     let loss = fleet.loss(way);
-    let spark = u16::try_from(columns.saturating_sub(LABEL + 30).min(60)).unwrap_or(20);
     let values = |series: &crate::domain::metrics::Series| series.points().map(|point| point.1).collect::<Vec<f64>>();
     let in_time = |behind: Option<Bytes>| {
         let rate = from.log_rate().filter(|rate| *rate > 1.0 && behind.is_some_and(|bytes| bytes.0 > 0))?;
@@ -272,8 +271,16 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
         ),
         None => ("not known".to_owned(), Tone::Unknown),
     };
+    let replica = to.live_database(fleet.now).and_then(DatabaseSample::replica);
+    let replayed = match replica.and_then(crate::domain::database::ReplicaState::to_replay) {
+        Some(bytes) => (format!("{bytes}{}", in_time(Some(bytes)).unwrap_or_default()), Tone::Plain),
+        None => ("not known".to_owned(), Tone::Unknown),
+    };
+    // The charts begin beside the longer of the two.
+    let words = width(&received.0).max(width(&replayed.0)).max(27) + 1;
+    let spark = u16::try_from(columns.saturating_sub(LABEL + words + 2).min(60)).unwrap_or(20);
     let row = |label: &str, (text, tone): Cell, series| {
-        Row::new().dim(format!("{label:<LABEL$}")).add(pad(&text, 28), tone).say(" ").piece(Piece::Spark(
+        Row::new().dim(format!("{label:<LABEL$}")).add(pad(&text, words), tone).say(" ").piece(Piece::Spark(
             values(series),
             spark,
             Tone::Plain,
@@ -287,11 +294,6 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
         let words = format!("and what {old} wrote after {}{after}{writing}", at.strftime("%H:%M:%S"));
         rows.extend(beside("", &words, Tone::Warn, columns));
     }
-    let replica = to.live_database(fleet.now).and_then(DatabaseSample::replica);
-    let replayed = match replica.and_then(crate::domain::database::ReplicaState::to_replay) {
-        Some(bytes) => (format!("{bytes}{}", in_time(Some(bytes)).unwrap_or_default()), Tone::Plain),
-        None => ("not known".to_owned(), Tone::Unknown),
-    };
     rows.push(row("not replayed", replayed, &to.charts.unreplayed));
     if let Some(at) = replica.and_then(|replica| replica.last_transaction) {
         let text =

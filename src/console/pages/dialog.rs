@@ -123,7 +123,10 @@ fn consent(state: &State, step: &str, shown: &EffectHash, page: &mut Writer) {
         page.inset(line, Tone::Plain);
     }
     if lines.len() > REQUESTS_MAX {
-        page.inset(&format!("and {} more: the page of the step has all of them", lines.len() - REQUESTS_MAX), Tone::Warn);
+        page.inset(
+            &format!("and {} more: the page of the step has all of them", lines.len() - REQUESTS_MAX),
+            Tone::Warn,
+        );
     }
     if plan.kind.irreversible() {
         price(state, page);

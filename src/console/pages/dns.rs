@@ -95,7 +95,9 @@ fn line(state: &State, policy: &DnsPolicy, answer: &DnsAnswer, old: bool, column
             let mut lines = wrap(why, columns.saturating_sub(34 + 5)).into_iter();
             let first = lines.next().unwrap_or_default();
             let row = row.sign(Sign::Unknown, Tone::Warn).add(format!(" {first}"), Tone::Warn);
-            return std::iter::once(row).chain(lines.map(|line| Row::of(format!("{:36}{line}", ""), Tone::Warn))).collect();
+            return std::iter::once(row)
+                .chain(lines.map(|line| Row::of(format!("{:36}{line}", ""), Tone::Warn)))
+                .collect();
         }
     };
     let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");

@@ -149,7 +149,8 @@ impl Fleet {
             if failed.len() > FAILED_LINES_MAX {
                 news.add(RUN_FAILED, key);
             } else {
-                let text = format!("run {key} {}: {}", row.phase.word(), row.message);
+                let why = if row.message.is_empty() { String::new() } else { format!(": {}", row.message) };
+                let text = format!("run {key} {}{why}", row.phase.word());
                 news.to.push(at, Some(side), Weight::Warn, text);
             }
         }

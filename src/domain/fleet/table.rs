@@ -47,7 +47,16 @@ pub struct Place {
 
 impl<K: Ord, V> Default for Table<K, V> {
     fn default() -> Self {
-        Table { rows: Arc::new(BTreeMap::new()), confirmed: None, error: None, remembered: None, version: 0, let_go: 0, let_go_until: None, done: 0 }
+        Table {
+            rows: Arc::new(BTreeMap::new()),
+            confirmed: None,
+            error: None,
+            remembered: None,
+            version: 0,
+            let_go: 0,
+            let_go_until: None,
+            done: 0,
+        }
     }
 }
 

@@ -87,18 +87,9 @@ fn controller(state: &State, region: &Region) -> Row {
         None => Row::new().add(numbers, Tone::Old).add("  unknown now", Tone::Unknown),
         Some(live) if live.gone() => Row::new().say(numbers).dim("  held"),
         Some(live) => match live.leader(state.fleet.now) {
-            Some(pod) => Row::new().say(numbers).dim("  leader ").say(tail(&pod.name)),
+            Some(pod) => Row::new().say(numbers).dim("  leader ").say(super::region::end(&pod.name, 13)),
             None => Row::new().say(numbers).add("  no leader", Tone::Warn),
         },
-    }
-}
-
-/// The end of a pod's name, which is what tells it from its brothers.
-fn tail(name: &str) -> String {
-    let chars: Vec<char> = name.chars().collect();
-    match chars.len().checked_sub(12) {
-        Some(from) if from > 0 => format!("…{}", chars.iter().skip(from).collect::<String>()),
-        _ => name.to_owned(),
     }
 }
 
@@ -140,9 +131,9 @@ fn middle(state: &State, columns: usize) -> Vec<Row> {
     let mut rows = vec![pair(state)];
     match (state.why_no_direction(columns), state.readiness_note()) {
         (why, Some(note)) if why.is_empty() => rows.push(Row::of(cut(&note, columns), Tone::Plain)),
-        (why, None) if why.is_empty() => rows.extend([ready(state), readiness::loss(state, columns)]),
+        (why, None) if why.is_empty() => rows.extend([ready(state, columns), readiness::loss(state, columns)]),
         (why, _) => {
-            rows.push(ready(state));
+            rows.push(ready(state, columns));
             rows.extend(why);
         }
     }
@@ -198,8 +189,10 @@ fn pair(state: &State) -> Row {
     }
 }
 
-fn ready(state: &State) -> Row {
+fn ready(state: &State, columns: usize) -> Row {
     let (word, tone) = state.readiness_word();
     let back = state.leads_back_to().map(|name| format!("back to {name}: ")).unwrap_or_default();
-    Row::new().say(back).add(word, tone).dim("   ").then(readiness::time(state))
+    let verdict = Row::new().say(back).add(word, tone).dim("   ");
+    let long = verdict.clone().then(readiness::time(state, "serves again in about "));
+    if width(&long.text()) <= columns { long } else { verdict.then(readiness::time(state, "in about ")) }
 }
