@@ -130,15 +130,20 @@ fn measure(runs: usize) -> Told {
 
 /// The four keys that take longest; what took so long is seldom the same as what is pressed most.
 fn slowest(times: &[Duration], keys: &[&str]) -> Vec<String> {
-    let mut medians: Vec<(Duration, usize)> = (0..keys.len())
+    let mut medians: Vec<(Duration, Duration, usize)> = (0..keys.len())
         .map(|place| {
             let mut of_key: Vec<Duration> = times.iter().skip(place).step_by(keys.len()).copied().collect();
             of_key.sort();
-            (of_key[of_key.len() / 2], place)
+            (of_key[of_key.len() / 2], of_key[of_key.len() - 1], place)
         })
         .collect();
     medians.sort();
-    medians.iter().rev().take(4).map(|(median, place)| format!("{} {median:.2?}", keys[*place])).collect()
+    medians
+        .iter()
+        .rev()
+        .take(4)
+        .map(|(median, most, place)| format!("{} {median:.2?} (most {most:.2?})", keys[*place]))
+        .collect()
 }
 
 fn act(state: &mut State, event: Event) {
