@@ -152,22 +152,22 @@ impl Runs {
             *self.counts.get_mut(side) = counts;
         }
         self.matching = lines.len();
-        self.cursor = match &self.selected {
+        let selected = self.selected.as_ref().filter(|_| self.moved);
+        let mut selected = selected.and_then(|(side, key)| {
+            let row = fleet.region(*side).runs.get(key)?;
+            Some(Line::new(by, *side, key, row))
+        });
+        if self.sort == Sort::Name {
+            number_names(lines.iter_mut().chain(&mut selected), self.reverse);
+        }
+        self.cursor = match &selected {
             _ if !self.moved => 0,
-            Some((side, key)) => {
-                let line = fleet.region(*side).runs.get(key).map(|row| Line::new(by, *side, key, row));
-                let before = |line: Line<'_>| lines.iter().filter(|other| other.order(&line, by).is_lt()).count();
-                // It may be gone, or not pass any more: then what stands in its place is selected.
-                line.map_or(self.cursor, before)
-            }
+            Some(line) => lines.iter().filter(|other| other.order(line, by).is_lt()).count(),
+            // It is gone: what stands in its place now is selected.
             None => self.cursor,
         };
         let last = self.matching.saturating_sub(WINDOW);
         self.first = self.cursor.saturating_sub(WINDOW / 2).min(last);
-        if self.sort == Sort::Name {
-            // Each table is in order of names within a namespace: a stable sort only joins what is sorted already.
-            lines.sort_by(|a, b| a.order(b, by));
-        }
         let window = window(&mut lines, self.first, |a, b| a.order(b, by));
         self.entries = window.iter().map(|line| (line.side, line.key.clone())).collect();
         self.select(self.cursor);
@@ -283,12 +283,8 @@ impl<'a> Line<'a> {
         let newest = !(row.created.as_microsecond().cast_unsigned() ^ (1 << 63));
         let number = match sort {
             Sort::Age => two(finished, turn(newest)),
-            Sort::Name => {
-                let mut start = [0; 16];
-                start.iter_mut().zip(key.name.bytes()).for_each(|(to, byte)| *to = byte);
-                let start = u128::from_be_bytes(start);
-                if reverse { !start } else { start }
-            }
+            // See `number_names`.
+            Sort::Name => 0,
             Sort::Status => two(turn(rank(row.phase)), newest),
             Sort::Region => two(turn(u64::from(side == Side::B)) << 1 | finished, newest),
         };
@@ -304,6 +300,23 @@ impl<'a> Line<'a> {
         };
         let rest = || self.side.cmp(&other.side).then_with(|| self.key.cmp(other.key));
         self.number.cmp(&other.number).then_with(name).then_with(rest)
+    }
+}
+
+/// Numbers lines by the first letters of their names after those that all of them share: names of generated runs begin
+/// alike, and to compare the names themselves is to look each one up.
+fn number_names<'l, 'a: 'l>(lines: impl IntoIterator<Item = &'l mut Line<'a>>, reverse: bool) {
+    let lines: Vec<&mut Line<'_>> = lines.into_iter().collect();
+    let Some(first) = lines.first().map(|line| line.key.name.as_bytes()) else { return };
+    let alike = |shared: usize, line: &&mut Line<'_>| {
+        first.iter().zip(line.key.name.as_bytes()).take(shared).take_while(|(a, b)| a == b).count()
+    };
+    let shared = lines.iter().fold(first.len(), alike);
+    for line in lines {
+        let mut start = [0; 16];
+        start.iter_mut().zip(line.key.name.bytes().skip(shared)).for_each(|(to, byte)| *to = byte);
+        let start = u128::from_be_bytes(start);
+        line.number = if reverse { !start } else { start };
     }
 }
 

@@ -280,17 +280,17 @@ fn every_question_is_shown_whole_before_it_is_answered() {
 /// At 80x24 nothing that a night turns on is cut: what a failover would lose and need, what holds it, what is wrong.
 #[test]
 fn at_the_least_full_size_no_fact_is_cut() {
-    let worlds: [(&str, fn(Size) -> State); 5] = [
-        ("healthy", healthy),
-        ("outage", |size| outage(size, 40)),
-        ("notes", from_notes),
-        ("promote", at_promote),
-        ("returned", |size| returned(size, false)),
+    let worlds = [
+        ("healthy", healthy(SMALL)),
+        ("outage", outage(SMALL, 40)),
+        ("notes", from_notes(SMALL)),
+        ("promote", at_promote(SMALL)),
+        ("returned", returned(SMALL, false)),
     ];
     let mut cut = std::collections::BTreeSet::new();
     for (what, world) in worlds {
         for keys in ["o", "d", "m", "n", "p", "t", "?"] {
-            let mut state = world(SMALL);
+            let mut state = world.clone();
             press(&mut state, keys);
             let header = screen(&state, GlyphSet::Ascii).lines().take(2).collect::<String>();
             if header.contains('~') {
