@@ -130,7 +130,9 @@ impl Action {
             (Group::Playbook, Mode::Confirm | Mode::Text) => false,
             (Group::Playbook, Mode::Playbook) => true,
             (Group::Playbook, _) => matches!(self, Self::StartFailover),
-            (Group::Movement, Mode::Text) => matches!(self, Self::Up | Self::Down | Self::Left | Self::Right),
+            (Group::Movement, Mode::Text) => {
+                matches!(self, Self::Up | Self::Down | Self::PageUp | Self::PageDown | Self::Left | Self::Right)
+            }
             (Group::Movement, Mode::Confirm) => !matches!(self, Self::Open | Self::Back),
             (_, Mode::Confirm | Mode::Text) => matches!(self, Self::Redraw | Self::Suspend | Self::Interrupt),
             _ => true,

@@ -121,14 +121,15 @@ impl State {
         let here = self.trail.here();
         let rows = self.run_rows();
         if !self.held || at_once {
-            self.runs.refresh(&self.fleet, at_once && here.lists_runs());
+            self.runs.refresh(&self.fleet, rows, at_once && here.lists_runs());
         }
         if here.lists_runs() {
             self.runs.fit(rows);
         }
         if here == View::Timeline && (!self.held || at_once) {
             let rows = self.body_rows();
-            self.timeline.refresh(&self.fleet, rows);
+            let columns = self.body_columns();
+            self.timeline.refresh(&self.fleet, rows, columns);
         }
         if here == View::Tree {
             let rows = self.tree_rows();

@@ -28,6 +28,10 @@ pub struct Dialog {
     pub opened_by: Option<Key>,
     /// A key was pressed that is no answer: whoever presses enter now ends a line that was meant for something else.
     pub stray: bool,
+    /// First row in sight, where there is no room for all of them.
+    pub scroll: usize,
+    /// Rows from the first on that have been on the screen: enter is not taken before all have.
+    pub(super) seen: usize,
     /// From when on enter is taken. None: the first tick after the frame says.
     yes_from: Option<Timestamp>,
 }
@@ -91,7 +95,7 @@ impl Dialog {
     /// A question that has not been painted yet.
     #[must_use]
     pub fn new(ask: Ask, opened_by: Option<Key>) -> Dialog {
-        Dialog { ask, painted: false, note: None, opened_by, stray: false, yes_from: None }
+        Dialog { ask, painted: false, note: None, opened_by, stray: false, scroll: 0, seen: 0, yes_from: None }
     }
 
     /// Time goes on. What a frame shows can be agreed to half a second after it.
@@ -111,6 +115,8 @@ impl Dialog {
     pub(super) fn unpainted(&mut self) {
         self.painted = false;
         self.yes_from = None;
+        self.scroll = 0;
+        self.seen = 0;
     }
 
     /// The text field it has, if it has one.

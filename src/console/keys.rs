@@ -103,6 +103,8 @@ fn allowed(state: &mut State, action: Action, key: Key, burst: bool) -> Vec<Comm
         } else if dialog.stray {
             // What the note says stays.
             return Vec::new();
+        } else if let Some(more) = state.more_of_question() {
+            Some(more)
         } else if !dialog.readable(now) {
             Some(format!("{key} came too soon after the question: read it, then press again"))
         } else {

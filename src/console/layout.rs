@@ -2,9 +2,9 @@
 //! painted follows the same numbers.
 
 use super::pages::words::alarm_lines;
+use super::row::{cut, wrap};
 use super::state::State;
 use super::view::View;
-use crate::domain::region::Side;
 
 /// The terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub struct Size {
 
 /// Least size at which anything but a notice is painted.
 pub const LEAST: Size = Size { columns: 60, rows: 15 };
+
+/// Least size at which every fact has its place; below it the screen says what it has and needs.
+pub const FULL: Size = Size { columns: 80, rows: 24 };
 
 /// Least size at which regions stand side by side: with fewer rows the panes would leave none for the runs.
 const WIDE: Size = Size { columns: 120, rows: 30 };
@@ -40,6 +43,12 @@ impl Size {
     #[must_use]
     pub fn sane(self) -> Size {
         Size { columns: self.columns.min(MOST.columns), rows: self.rows.min(MOST.rows) }
+    }
+
+    /// Facts are cut at this size.
+    #[must_use]
+    pub fn below_full(self) -> bool {
+        self.columns < FULL.columns || self.rows < FULL.rows
     }
 
     /// The layout that fits.
@@ -133,7 +142,7 @@ impl State {
     #[must_use]
     pub fn dense_overview(&self) -> DenseOverview {
         let body = self.bands().body;
-        let holds = u16::from(!self.derived.readiness.blocks.is_empty());
+        let holds = u16::try_from(self.held_by_lines().len()).unwrap_or(u16::MAX);
         let first = self.derived.alarms.first().map_or(0, |alarm| alarm_lines(alarm, self.alarm_columns()).len());
         let alarms = u16::try_from(first).unwrap_or(0);
         let regions = 5.min(body);
@@ -146,12 +155,28 @@ impl State {
         DenseOverview { regions, middle, runs: body.saturating_sub(regions + middle + 2) }
     }
 
+    /// What holds a failover back, in lines of the dense overview: the first of it, and in full where two lines are enough.
+    #[must_use]
+    pub fn held_by_lines(&self) -> Vec<String> {
+        let Some(first) = self.derived.readiness.blocks.first().filter(|_| !self.run_is_open()) else {
+            return Vec::new();
+        };
+        let columns = self.body_columns().saturating_sub(6);
+        let mut lines = wrap(&format!("{}: {}", first.gate, first.answer.text), columns);
+        if lines.len() > 2 {
+            let rest = lines.split_off(1).join(" ");
+            lines.push(cut(&rest, columns));
+        }
+        lines
+    }
+
     /// Columns of the words of an alarm, beside its weight and its region.
     #[must_use]
     pub fn alarm_columns(&self) -> usize {
         let beside = match self.size.form() {
             Form::Wide => 9 + 8 + self.region_columns() + 2,
-            Form::Dense | Form::TooSmall => 8,
+            // The region stands before the words.
+            Form::Dense | Form::TooSmall => 8 + self.region_columns() + 1,
         };
         self.body_columns().saturating_sub(beside).max(20)
     }
@@ -159,8 +184,7 @@ impl State {
     /// Columns of a region's name: the longer of both, within reason.
     #[must_use]
     pub fn region_columns(&self) -> usize {
-        let names = Side::BOTH.into_iter().map(|side| super::row::width(self.fleet.name(side)));
-        names.max().unwrap_or(0).clamp(6, 18)
+        super::timeline::region_columns(&self.fleet)
     }
 
     /// Rows of the list of runs that are in sight.

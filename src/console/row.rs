@@ -193,13 +193,33 @@ pub fn cut(text: &str, columns: usize) -> String {
     head
 }
 
+/// Units that stay on the line of their number, when at a break either would be read wrongly.
+const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "ms", "s"];
+
+/// The words of a text, a number with its unit as one.
+fn words(text: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = Vec::new();
+    let mut from = 0;
+    for (at, _) in text.match_indices(' ').chain([(text.len(), "")]) {
+        let word = text.get(from..at).unwrap_or_default();
+        let (begin, next) = (from, text.get(at + 1..).unwrap_or_default());
+        let unit = next.split(' ').next().unwrap_or_default().trim_end_matches([',', '.', ';', ':', ')']);
+        if word.ends_with(|c: char| c.is_ascii_digit()) && at < text.len() && UNITS.contains(&unit) {
+            continue;
+        }
+        words.push(text.get(begin..at).unwrap_or_default());
+        from = at + 1;
+    }
+    words
+}
+
 /// A text in lines of at most `columns`, broken at blanks where there are any.
 #[must_use]
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split(' ') {
+    for word in words(text) {
         let gap = usize::from(!line.is_empty());
         if !line.is_empty() && width(&line) + gap + width(word) > columns {
             lines.push(std::mem::take(&mut line));
@@ -220,7 +240,8 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-fn split_at_width(text: &str, columns: usize) -> (String, String) {
+/// A text divided after so many columns.
+pub(super) fn split_at_width(text: &str, columns: usize) -> (String, String) {
     let mut used = 0;
     for (at, c) in text.char_indices() {
         let next = used + c.width().unwrap_or(0);
@@ -243,6 +264,8 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
         assert_eq!(wrap("", 4), [""]);
+        assert_eq!(wrap("no answer in 3 s", 14), ["no answer in", "3 s"]);
+        assert_eq!(wrap("up to 1,458.8 KiB, or so", 14), ["up to", "1,458.8 KiB,", "or so"]);
     }
 
     proptest! {

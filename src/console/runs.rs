@@ -1,7 +1,8 @@
 //! The list of runs of both regions: which rows there are, in what order, and which are in sight. Pure.
 //!
-//! With 40,000 rows and a thousand changes a second the list is not sorted whole: one pass counts and filters, the
-//! first [`WINDOW`] rows are picked out and sorted, and only their keys are kept. Whoever scrolls further gets more.
+//! With 40,000 rows and a thousand changes a second the list is never sorted whole, not even for its end: one pass counts,
+//! filters and gives each row a number that sorts it, and only the [`WINDOW`] rows around the selected one are picked out,
+//! sorted and kept.
 
 use super::filter::{Filter, Subject};
 use crate::domain::fleet::Fleet;
@@ -14,7 +15,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Rows sorted at first; a person looks at fewer than a hundred.
+/// Rows kept in order around the selected one: twice what the highest terminal shows, so that a page either way is there.
 pub const WINDOW: usize = 1_000;
 
 /// Runs asked for their detail at once. A screen of 60 rows is filled in three seconds.
@@ -85,8 +86,10 @@ pub struct Runs {
     pub reverse: bool,
     /// More columns.
     pub wide: bool,
-    /// The first rows in order.
+    /// The rows around the selected one, in order.
     pub entries: Vec<RowKey>,
+    /// Place of the first of `entries` among the rows that pass.
+    first: usize,
     /// Rows that pass the filter.
     pub matching: usize,
     /// Rows that pass the filter and are unfinished.
@@ -95,26 +98,27 @@ pub struct Runs {
     pub counts: PerSide<RunCounts>,
     /// The selected row, by key: it stays selected wherever it moves.
     pub selected: Option<RowKey>,
-    /// Its place in `entries`.
+    /// Its place among the rows that pass.
     pub cursor: usize,
-    /// First row in sight.
+    /// Place of the first row in sight.
     pub offset: usize,
     /// Somebody has moved the selection; until then it stays on the first row, whichever that is.
     moved: bool,
-    window: usize,
     built: Option<((u64, u64), Timestamp)>,
     asked: BTreeMap<RowKey, Timestamp>,
     asked_at: Option<Timestamp>,
 }
 
 impl Runs {
-    /// Puts the list in order again, when it has changed and the last time is long enough ago; at once when `now` is
-    /// asked for by a key. True: it was done.
-    pub fn refresh(&mut self, fleet: &Fleet, at_once: bool) -> bool {
+    /// Puts the list in order again, when it has changed and the last time is long enough ago; at once when `at_once` says
+    /// that a key asked for it, or when of `rows` in sight not all are at hand. True: it was done.
+    pub fn refresh(&mut self, fleet: &Fleet, rows: usize, at_once: bool) -> bool {
         let version = (fleet.region(Side::A).runs.version, fleet.region(Side::B).runs.version);
         let due = match self.built {
             None => true,
-            Some((built, at)) => at_once || (built != version && since(at, fleet.now) >= ORDER_EVERY),
+            Some((built, at)) => {
+                at_once || !self.at_hand(rows) || (built != version && since(at, fleet.now) >= ORDER_EVERY)
+            }
         };
         if due {
             self.build(fleet);
@@ -123,8 +127,17 @@ impl Runs {
         due
     }
 
+    /// With the selected row anywhere among `rows` in sight, all of them are kept.
+    fn at_hand(&self, rows: usize) -> bool {
+        let rows = rows.max(1);
+        let end = self.first + self.entries.len();
+        let above = self.first == 0 || self.cursor + 1 >= self.first + rows;
+        above && (end >= self.matching || self.cursor + rows <= end)
+    }
+
     fn build(&mut self, fleet: &Fleet) {
-        let mut rows: Vec<(Side, &ObjectKey, &RunRow)> = Vec::new();
+        let mut lines: Vec<Line<'_>> = Vec::with_capacity(self.matching);
+        let by = (self.sort, self.reverse);
         self.matching_unfinished = 0;
         for side in Side::BOTH {
             let region = fleet.region(side);
@@ -133,62 +146,58 @@ impl Runs {
                 count(&mut counts, row);
                 if self.filter.passes(&Subject { region: &region.name, key, row }) {
                     self.matching_unfinished += usize::from(!row.phase.finished());
-                    rows.push((side, key, row));
+                    lines.push(Line::new(by, side, key, row));
                 }
             }
             *self.counts.get_mut(side) = counts;
         }
-        self.matching = rows.len();
-        let window = self.window.max(WINDOW).min(rows.len());
-        let (sort, reverse) = (self.sort, self.reverse);
-        if window < rows.len() && window > 0 {
-            rows.select_nth_unstable_by(window - 1, |a, b| order(sort, reverse, a, b));
-            rows.truncate(window);
+        self.matching = lines.len();
+        let selected = self.selected.as_ref().filter(|_| self.moved);
+        let mut selected = selected.and_then(|(side, key)| {
+            let row = fleet.region(*side).runs.get(key)?;
+            Some(Line::new(by, *side, key, row))
+        });
+        if self.sort == Sort::Name {
+            number_names(lines.iter_mut().chain(&mut selected), self.reverse);
         }
-        rows.sort_unstable_by(|a, b| order(sort, reverse, a, b));
-        self.entries = rows.into_iter().map(|(side, key, _)| (side, key.clone())).collect();
-        if !self.moved {
-            self.select(0);
-        } else if let Some(selected) = &self.selected {
-            match self.entries.iter().position(|entry| entry == selected) {
-                Some(at) => self.cursor = at,
-                // It is gone: what stands in its place now is selected.
-                None => self.select(self.cursor),
-            }
-        }
+        self.cursor = match &selected {
+            _ if !self.moved => 0,
+            Some(line) => lines.iter().filter(|other| other.order(line, by).is_lt()).count(),
+            // It is gone: what stands in its place now is selected.
+            None => self.cursor,
+        };
+        let last = self.matching.saturating_sub(WINDOW);
+        self.first = self.cursor.saturating_sub(WINDOW / 2).min(last);
+        let window = window(&mut lines, self.first, |a, b| a.order(b, by));
+        self.entries = window.iter().map(|line| (line.side, line.key.clone())).collect();
+        self.select(self.cursor);
     }
 
     /// Selects the row at a place, or the last one.
     pub fn select(&mut self, at: usize) {
-        self.cursor = at.min(self.entries.len().saturating_sub(1));
-        self.selected = self.entries.get(self.cursor).cloned();
+        self.cursor = at.min(self.matching.saturating_sub(1));
+        self.selected = self.cursor.checked_sub(self.first).and_then(|at| self.entries.get(at)).cloned();
     }
 
-    /// Moves the selection, sorting further where the end of what is sorted comes near.
-    pub fn go(&mut self, to: usize, fleet: &Fleet) {
-        if to + WINDOW / 2 > self.entries.len() && self.entries.len() < self.matching {
-            self.window = to.saturating_add(WINDOW).min(self.matching);
-            self.refresh(fleet, true);
-        } else if to == 0 {
-            self.window = 0;
-        }
-        self.select(to);
+    /// Moves the selection, with `rows` in sight.
+    pub fn go(&mut self, to: usize, fleet: &Fleet, rows: usize) {
         self.moved = to > 0;
+        self.select(to);
+        self.refresh(fleet, rows, false);
+        self.fit(rows);
     }
 
     /// Keeps the selection in sight, with `rows` in sight.
     pub fn fit(&mut self, rows: usize) {
-        if self.selected.is_none() || self.cursor >= self.entries.len() {
-            self.select(self.cursor);
-        }
-        self.offset = window_start(self.offset, self.cursor, self.entries.len(), rows);
+        self.offset = window_start(self.offset, self.cursor, self.matching, rows);
     }
 
     /// The keys in sight.
     #[must_use]
     pub fn in_sight(&self, rows: usize) -> &[RowKey] {
-        let end = (self.offset + rows).min(self.entries.len());
-        self.entries.get(self.offset..end).unwrap_or_default()
+        let start = self.offset.saturating_sub(self.first).min(self.entries.len());
+        let end = (start + rows).min(self.entries.len());
+        self.entries.get(start..end).unwrap_or_default()
     }
 
     /// Unfinished rows in sight whose detail is missing or old, once a second at most.
@@ -245,7 +254,7 @@ fn count(counts: &mut RunCounts, row: &RunRow) {
     counts.unarchived += usize::from(row.phase.finished() && row.archiving == Archiving::Pending);
 }
 
-fn rank(phase: Phase) -> u8 {
+fn rank(phase: Phase) -> u64 {
     match phase {
         Phase::Error => 0,
         Phase::Failed => 1,
@@ -257,17 +266,74 @@ fn rank(phase: Phase) -> u8 {
     }
 }
 
-fn order(sort: Sort, reverse: bool, a: &(Side, &ObjectKey, &RunRow), b: &(Side, &ObjectKey, &RunRow)) -> Ordering {
-    let turn = |order: Ordering| if reverse { order.reverse() } else { order };
-    let unfinished = || a.2.phase.finished().cmp(&b.2.phase.finished());
-    let newest = || b.2.created.cmp(&a.2.created);
-    let name = || a.1.name.cmp(&b.1.name);
-    let first = match sort {
-        Sort::Age => unfinished().then_with(|| turn(newest())),
-        Sort::Name => turn(name()),
-        Sort::Status => turn(rank(a.2.phase).cmp(&rank(b.2.phase))).then_with(newest),
-        Sort::Region => turn(a.0.cmp(&b.0)).then_with(unfinished).then_with(newest),
-    };
-    // Total, so that rows never change places without a reason.
-    first.then_with(|| a.0.cmp(&b.0)).then_with(|| a.1.cmp(b.1))
+/// A row while the list is put in order: no more than it takes, since all of them are gone through at a key.
+struct Line<'a> {
+    /// Sorts it; where two are alike, name and region do.
+    number: u128,
+    side: Side,
+    key: &'a ObjectKey,
 }
+
+impl<'a> Line<'a> {
+    fn new((sort, reverse): (Sort, bool), side: Side, key: &'a ObjectKey, row: &RunRow) -> Line<'a> {
+        let turn = |first: u64| if reverse { !first } else { first };
+        let two = |first: u64, then: u64| u128::from(first) << 64 | u128::from(then);
+        let finished = u64::from(row.phase.finished());
+        // By the microsecond, and as an unsigned number in the same order: the newest has the smallest.
+        let newest = !(row.created.as_microsecond().cast_unsigned() ^ (1 << 63));
+        let number = match sort {
+            Sort::Age => two(finished, turn(newest)),
+            // See `number_names`.
+            Sort::Name => 0,
+            Sort::Status => two(turn(rank(row.phase)), newest),
+            Sort::Region => two(turn(u64::from(side == Side::B)) << 1 | finished, newest),
+        };
+        Line { number, side, key }
+    }
+
+    /// Total, so that rows never change places without a reason.
+    fn order(&self, other: &Line<'_>, (sort, reverse): (Sort, bool)) -> Ordering {
+        let name = || match (sort, reverse) {
+            (Sort::Name, false) => self.key.name.cmp(&other.key.name),
+            (Sort::Name, true) => other.key.name.cmp(&self.key.name),
+            _ => Ordering::Equal,
+        };
+        let rest = || self.side.cmp(&other.side).then_with(|| self.key.cmp(other.key));
+        self.number.cmp(&other.number).then_with(name).then_with(rest)
+    }
+}
+
+/// Numbers lines by the first letters of their names after those that all of them share: names of generated runs begin
+/// alike, and to compare the names themselves is to look each one up.
+fn number_names<'l, 'a: 'l>(lines: impl IntoIterator<Item = &'l mut Line<'a>>, reverse: bool) {
+    let lines: Vec<&mut Line<'_>> = lines.into_iter().collect();
+    let Some(first) = lines.first().map(|line| line.key.name.as_bytes()) else { return };
+    let alike = |shared: usize, line: &&mut Line<'_>| {
+        first.iter().zip(line.key.name.as_bytes()).take(shared).take_while(|(a, b)| a == b).count()
+    };
+    let shared = lines.iter().fold(first.len(), alike);
+    for line in lines {
+        let mut start = [0; 16];
+        start.iter_mut().zip(line.key.name.bytes().skip(shared)).for_each(|(to, byte)| *to = byte);
+        let start = u128::from_be_bytes(start);
+        line.number = if reverse { !start } else { start };
+    }
+}
+
+/// Of all lines those from place `first` on, [`WINDOW`] at most, in order. The others are not sorted.
+fn window<T>(lines: &mut [T], first: usize, order: impl Fn(&T, &T) -> Ordering) -> &mut [T] {
+    if first > 0 && first < lines.len() {
+        lines.select_nth_unstable_by(first, &order);
+    }
+    let rest = lines.get_mut(first..).unwrap_or_default();
+    if rest.len() > WINDOW {
+        rest.select_nth_unstable_by(WINDOW, &order);
+    }
+    let end = rest.len().min(WINDOW);
+    let window = rest.get_mut(..end).unwrap_or_default();
+    window.sort_unstable_by(order);
+    window
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use super::view::{Trail, View};
 use crate::domain::Timestamp;
 use crate::domain::fleet::Fleet;
 use crate::domain::fleet::happening::Weight;
-use crate::domain::region::Direction;
+use crate::domain::region::{Direction, Side};
 use crate::domain::text::clean_to;
 use crate::playbook::declare::{DeclareError, direction};
 use crate::playbook::file::{Playbook, Purpose, Step};
@@ -265,6 +265,12 @@ impl State {
             Access::MayWrite if self.drives() => "DRIVES",
             Access::MayWrite => "may write",
         }
+    }
+
+    /// Finished runs that are there and not in the list: only the newest are kept.
+    #[must_use]
+    pub fn let_go(&self) -> usize {
+        Side::BOTH.into_iter().map(|side| self.fleet.region(side).runs.let_go).sum()
     }
 
     pub(super) fn say(&mut self, weight: Weight, text: impl Into<String>) {

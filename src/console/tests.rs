@@ -329,7 +329,8 @@ fn a_primary_that_came_back_before_the_promotion_is_loud() {
     let text = page_text(&state);
     assert!(text.contains("us-central1 answers again and streams"), "{text}");
     press(&mut state, "R");
-    let asked: String = state.dialog_rows(140).iter().map(|row| row.text() + "\n").collect();
+    let question = state.question().unwrap();
+    let asked: String = question.rows.iter().chain(&question.foot).map(|row| row.text() + " ").collect();
     assert!(asked.contains("esc, then X gives the failover up"), "{asked}");
     assert!(!ended(WIDE).came_back());
 }

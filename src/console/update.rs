@@ -41,10 +41,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
             Vec::new()
         }
         Event::Painted => {
-            // A frame that has no room for the question has not shown it.
-            if let Overlay::Dialog(dialog) = &mut state.overlay {
-                dialog.painted = state.size.form() != Form::TooSmall;
-            }
+            painted(state);
             Vec::new()
         }
         Event::Tick(now) => tick(state, now),
@@ -78,6 +75,17 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
         commands.retain(|command| !command.writes());
     }
     commands
+}
+
+/// A frame that has no room for the question has not shown it, and one that shows a part of it has shown that part.
+fn painted(state: &mut State) {
+    let Some(question) = state.question() else { return };
+    let (first, rows) = state.question_window(&question);
+    let Overlay::Dialog(dialog) = &mut state.overlay else { return };
+    dialog.painted = state.size.form() != Form::TooSmall;
+    if dialog.painted && first <= dialog.seen {
+        dialog.seen = dialog.seen.max(first + rows);
+    }
 }
 
 fn tick(state: &mut State, now: Timestamp) -> Vec<Command> {

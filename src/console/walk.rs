@@ -120,13 +120,22 @@ impl State {
             palette.walk(action);
             return;
         }
+        if let Some(question) = self.question() {
+            let (first, rows) = self.question_window(&question);
+            if rows < question.rows.len() {
+                let to = target(action, first, question.rows.len() - rows + 1, rows);
+                if let Overlay::Dialog(dialog) = &mut self.overlay {
+                    dialog.scroll = to;
+                }
+                return;
+            }
+        }
         let here = self.trail.here();
         match here {
             View::Overview | View::Workflows => {
                 let rows = self.run_rows();
                 let to = target(action, self.runs.cursor, self.runs.matching, rows);
-                self.runs.go(to, &self.fleet);
-                self.runs.fit(rows);
+                self.runs.go(to, &self.fleet, rows);
             }
             View::Tree => {
                 let rows = self.tree_rows();
@@ -136,8 +145,10 @@ impl State {
             }
             View::Timeline => {
                 let rows = self.body_rows();
-                self.timeline.offset = target(action, self.timeline.offset, self.timeline.matching, rows);
-                self.timeline.refresh(&self.fleet, rows);
+                let page = self.timeline.lines.len();
+                self.timeline.offset = target(action, self.timeline.offset, self.timeline.matching, page);
+                let columns = self.body_columns();
+                self.timeline.refresh(&self.fleet, rows, columns);
             }
             View::Playbooks if matches!(action, Action::Up | Action::Down | Action::Top | Action::Bottom) => {
                 self.playbook = target(action, self.playbook, self.playbooks.len(), 1);
@@ -153,6 +164,25 @@ impl State {
                 self.page.scroll = target(action, self.page.scroll, last + 1, rows);
             }
         }
+    }
+
+    /// Where the open question does not fit: which of its rows are in sight, and with which key the others come.
+    #[must_use]
+    pub fn question_place(&self) -> Option<String> {
+        let question = self.question()?;
+        let (first, rows) = self.question_window(&question);
+        let total = question.rows.len();
+        let action = if first + rows < total { Action::Down } else { Action::Up };
+        let key = super::hints::best(self.keymap.keys_for(self.mode(), action)).unwrap_or_else(|| "no key".to_owned());
+        (rows < total).then(|| format!("{}-{} of {total}, {key} shows more", first + 1, first + rows))
+    }
+
+    /// Why the open question can not be answered yet: not all of it has been on the screen.
+    pub(super) fn more_of_question(&self) -> Option<String> {
+        let (dialog, question) = (self.dialog()?, self.question()?);
+        let key = super::hints::best(self.keymap.keys_for(self.mode(), Action::Down));
+        let key = key.unwrap_or_else(|| Action::Down.name().to_owned());
+        (dialog.seen < question.rows.len()).then(|| format!("{key} shows the rest of the question"))
     }
 
     /// The name that is copied.

@@ -151,6 +151,7 @@ pub fn policy() -> Policy {
         rpo_target: Duration::from_secs(60),
         loss_bytes_max: 1 << 20,
         anti_flap: Duration::from_secs(600),
+        finished_runs: 5_000,
         break_glass: true,
         simulated: false,
         dns: Some(DnsPolicy {

@@ -21,6 +21,8 @@ pub struct Policy {
     pub loss_bytes_max: u64,
     /// A second failover within this time needs an override.
     pub anti_flap: Duration,
+    /// Finished runs kept in memory for each region.
+    pub finished_runs: usize,
     /// One person may override what asks for a second, with a reason.
     pub break_glass: bool,
     /// This is a simulation.

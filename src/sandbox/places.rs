@@ -89,6 +89,7 @@ pub fn policy(sandbox: &Sandbox) -> Policy {
         rpo_target: Duration::from_secs(60),
         loss_bytes_max: 1024 * 1024,
         anti_flap: Duration::from_secs(10 * 60),
+        finished_runs: 5_000,
         break_glass: true,
         simulated: true,
         dns: Some(DnsPolicy {

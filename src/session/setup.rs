@@ -165,6 +165,7 @@ fn policy(settings: &Settings) -> Policy {
         rpo_target: settings.rpo_target,
         loss_bytes_max: settings.limits.loss_bytes_max,
         anti_flap: settings.limits.anti_flap,
+        finished_runs: usize::try_from(settings.limits.finished_runs).unwrap_or(usize::MAX),
         break_glass: settings.approval.break_glass,
         simulated: false,
         dns: settings.dns.as_ref().map(|dns| dns_policy(dns, [&a.name, &b.name])),

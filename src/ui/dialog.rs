@@ -37,16 +37,17 @@ pub fn paint(buf: &mut Buffer, body: Rect, state: &State, dialog: &Dialog, look:
     };
     clear(buf, area, look);
     let room = look.pane(buf, area, &Row::of(title, Tone::Strong).say(step.unwrap_or_default()), frame);
-    let rows = state.dialog_rows(state.dialog_columns());
-    // Where there is no room for all of it, its beginning is kept, which says what it is about, and its end: the field, and
-    // how to say no.
-    let left_out = rows.len().saturating_sub(usize::from(room.height));
-    let head = if left_out == 0 { 0 } else { HEAD.min(usize::from(room.height) / 3) };
-    look.rows(buf, room, rows.iter().take(head).chain(rows.iter().skip(head + left_out)));
+    let Some(question) = state.question() else { return };
+    let (first, rows) = state.question_window(&question);
+    // The keys are at its end.
+    let below = question.foot.len().saturating_sub(usize::from(room.height).saturating_sub(rows));
+    look.rows(buf, room, question.rows.iter().skip(first).take(rows).chain(question.foot.iter().skip(below)));
+    if let Some(place) = state.question_place() {
+        let line =
+            Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(4), height: 1 };
+        look.row(buf, line, &Row::of(format!(" {place} "), Tone::Warn));
+    }
 }
-
-/// Lines at the beginning of a question that are kept where it is cut.
-const HEAD: usize = 3;
 
 fn clear(buf: &mut Buffer, area: Rect, look: &Look<'_>) {
     Clear.render(area, buf);

@@ -5,9 +5,9 @@ use super::glyphs::{self, GlyphSet};
 use super::look::Look;
 use super::theme::Role;
 use crate::console::guide::Turn;
-use crate::console::layout::Form;
+use crate::console::layout::{FULL, Form, Size};
 use crate::console::pages::words::run_clock;
-use crate::console::row::{Row, Sign, Tone, cut, width};
+use crate::console::row::{Piece, Row, Sign, Tone, cut, width};
 use crate::console::state::{Access, State};
 use crate::console::view::View;
 use crate::domain::fleet::happening::Weight;
@@ -36,8 +36,18 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         let short = state.identity.split('@').next().unwrap_or_default();
         let crumbs = crumbs(state, look, usize::from(area.width).saturating_sub(short.len() + 24));
         look.row(buf, line(0), &crumbs.fill().then(who(state, short)));
-        look.row(buf, line(1), &Row::new().say(" ").then(sources(state, look)).fill().then(loud(state)));
+        // Blanks that keep an age in its place are none at the end of the line, where they would count as cut off.
+        let mut sources = sources(state, look);
+        if let Some(Piece::Text(last, _)) = sources.0.last_mut() {
+            last.truncate(last.trim_end().len());
+        }
+        look.row(buf, line(1), &Row::new().say(" ").then(sources).fill().then(loud(state)));
         look.rule(buf, line(2));
+        if state.size.below_full() {
+            let Size { columns, rows } = state.size;
+            let words = format!(" has {columns} x {rows}, needs {} x {} for every fact ", FULL.columns, FULL.rows);
+            look.row(buf, line(2), &Row::new().fill().add(words, Tone::Warn));
+        }
     }
     if state.fleet.policy.simulated {
         let word = " SIMULATED ";
@@ -62,7 +72,6 @@ fn banner_over(buf: &mut Buffer, line: Rect, word: &str, look: &Look<'_>) {
 }
 
 fn width_of(row: &Row, look: &Look<'_>) -> usize {
-    use crate::console::row::Piece;
     row.0
         .iter()
         .map(|piece| match piece {

@@ -61,7 +61,7 @@ fn dense_page(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
 /// How much of the page is in sight, when it is not all.
 fn more(state: &State) -> Row {
     let (rows, total) = (state.page_rows(), state.page.rows.len());
-    if total <= rows {
+    if total <= rows || rows == 0 {
         return Row::new();
     }
     Row::new().dim(format!("{}-{} of {total}", state.page.scroll + 1, (state.page.scroll + rows).min(total)))

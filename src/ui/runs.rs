@@ -21,7 +21,11 @@ pub fn paint_view(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) 
     if state.size.form() == Form::Wide {
         paint_pane(buf, area, state, look);
     } else {
-        look.row(buf, Rect { height: 1.min(area.height), ..area }, &Row::new().say(" ").then(title(state)));
+        look.row(
+            buf,
+            Rect { height: 1.min(area.height), ..area },
+            &Row::new().say(" ").then(title(state, usize::from(area.width).saturating_sub(1))),
+        );
         let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
         paint_table(buf, below, state, look);
     }
@@ -29,12 +33,12 @@ pub fn paint_view(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) 
 
 /// The table in a frame.
 pub fn paint_pane(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
-    let room = look.pane(buf, area, &title(state), Frame::Focus);
+    let room = look.pane(buf, area, &title(state, usize::from(area.width).saturating_sub(6)), Frame::Focus);
     // The cursor's mark stands in the column beside the frame.
     paint_table(buf, Rect { x: room.x.saturating_sub(1), width: room.width + 1, ..room }, state, look);
 }
 
-fn title(state: &State) -> Row {
+fn title(state: &State, columns: usize) -> Row {
     let runs = &state.runs;
     let (all, unfinished) = Side::BOTH.into_iter().fold((0, 0), |(all, unfinished), side| {
         let counts = runs.counts.get(side);
@@ -46,12 +50,19 @@ fn title(state: &State) -> Row {
         return row.add(" · never seen", Tone::Unknown);
     }
     let noted = Side::BOTH.into_iter().any(|side| state.fleet.region(side).runs.remembered.is_some());
-    let of = if noted { String::new() } else { format!(" of {}", count(all as u64)) };
+    let of = match state.let_go() {
+        _ if noted => String::new(),
+        0 => format!(" of {}", count(all as u64)),
+        gone => {
+            let finished = all - unfinished;
+            format!(", newest {} of {} finished", count(finished as u64), count((finished + gone) as u64))
+        }
+    };
     row = row.dim(format!(" · {} unfinished{of}", count(unfinished as u64)));
     if known == 1 {
         row = row.add(", of one region", Tone::Warn);
     }
-    row = row.dim(format!(" · {}", runs.sort.words(runs.reverse)));
+    let (head, mut row) = (row, Row::new());
     if !runs.filter.text.is_empty() {
         row = row.add(format!(" · /{}", runs.filter.text), Tone::Key).dim(format!(
             " {} match, {} unfinished",
@@ -67,7 +78,13 @@ fn title(state: &State) -> Row {
             row = row.add(format!(" · {} {from} {}", region.name, moment(at, state.fleet.now)), Tone::Old);
         }
     }
-    if state.held { row.add(" · order HELD", Tone::Warn) } else { row }
+    if state.held {
+        row = row.add(" · order HELD", Tone::Warn);
+    }
+    // What is missing from the list matters more than its order.
+    let order = format!(" · {}", runs.sort.words(runs.reverse));
+    let fits = width(&head.text()) + width(&order) + width(&row.text()) <= columns;
+    head.dim(if fits { order } else { String::new() }).then(row)
 }
 
 /// Columns, by the width there is.
@@ -230,7 +247,11 @@ pub fn phase_style(phase: Phase, look: &Look<'_>) -> Style {
 fn why_empty(state: &State) -> Vec<Row> {
     let runs = &state.runs;
     if !runs.filter.is_empty() && runs.counts.a.total + runs.counts.b.total > 0 {
-        return vec![Row::of(format!("No run matches \"{}\".", runs.filter.text), Tone::Dim)];
+        let mut why = vec![Row::of(format!("No run matches \"{}\".", runs.filter.text), Tone::Dim)];
+        if state.let_go() > 0 {
+            why.push(Row::of("Older finished runs are not kept here: see finished_runs in [limits].", Tone::Warn));
+        }
+        return why;
     }
     let why = |side: Side| {
         let region = state.fleet.region(side);

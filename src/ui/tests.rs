@@ -225,11 +225,180 @@ fn without_colour_and_without_signs() {
     assert!(text.is_ascii(), "{:?}", text.chars().find(|c| !c.is_ascii()));
 }
 
+/// Every question, at every size from the smallest on: nothing that decides is cut, what does not fit scrolls and says so,
+/// and it can not be answered before all of it was on the screen.
+#[test]
+fn every_question_is_shown_whole_before_it_is_answered() {
+    let small = Size { columns: 60, rows: 15 };
+    for size in [small, Size { columns: 80, rows: 23 }, SMALL, Size { columns: 100, rows: 30 }, WIDE] {
+        for (what, mut state) in questions(size) {
+            let reason = "the data centre says on the phone that its power is off, ticket 4711";
+            if what == "override" {
+                type_text(&mut state, reason);
+            }
+            update(&mut state, Event::Painted);
+            let question = state.question().unwrap();
+            let (mut seen, mut frames) = (String::new(), 0);
+            loop {
+                let text = screen(&state, GlyphSet::Unicode);
+                for row in &question.foot {
+                    assert!(text.contains(row.text().trim()), "{what} {}: {:?} in {text}", name(size), row.text());
+                }
+                seen += &text;
+                frames += 1;
+                let place = state.question_place();
+                assert_eq!(place.is_some(), text.contains("shows more"), "{what}: it says that there is more");
+                if place.is_none_or(|place| place.contains("up shows")) {
+                    break;
+                }
+                if what == "consent-by-name" {
+                    let commands = press(&mut state, "enter");
+                    assert_eq!(commands, [], "not before all of it was seen");
+                    assert!(state.dialog().unwrap().note.as_deref().unwrap_or("").contains("shows the rest"));
+                    type_text(&mut state, "u");
+                }
+                press(&mut state, "down");
+            }
+            for row in &question.rows {
+                let texts = row.0.iter().filter_map(|piece| match piece {
+                    crate::console::row::Piece::Text(text, _) => Some(text.trim()),
+                    _ => None,
+                });
+                let words: Vec<&str> = texts.flat_map(|text| text.split("  ")).map(str::trim).collect();
+                assert!(words.iter().all(|word| seen.contains(word)), "{what} {}: {words:?} in {seen}", name(size));
+            }
+            assert!(what != "override" || whole(&screen(&state, GlyphSet::Unicode)).contains(&whole(reason)), "{seen}");
+            if size == small {
+                insta::assert_snapshot!(format!("question-{what}@{}", name(size)), screen(&state, GlyphSet::Unicode));
+            } else if size.columns >= 80 && size.rows >= 24 {
+                assert_eq!(frames, 1, "{what} {}: at full size nothing scrolls", name(size));
+            }
+        }
+    }
+}
+
+/// At 80x24 nothing that a night turns on is cut: what a failover would lose and need, what holds it, what is wrong.
+#[test]
+fn at_the_least_full_size_no_fact_is_cut() {
+    let worlds = [
+        ("healthy", healthy(SMALL)),
+        ("outage", outage(SMALL, 40)),
+        ("notes", from_notes(SMALL)),
+        ("promote", at_promote(SMALL)),
+        ("returned", returned(SMALL, false)),
+    ];
+    let mut cut = std::collections::BTreeSet::new();
+    for (what, world) in worlds {
+        for keys in ["o", "d", "m", "n", "p", "t", "?"] {
+            let mut state = world.clone();
+            press(&mut state, keys);
+            let header = screen(&state, GlyphSet::Ascii).lines().take(2).collect::<String>();
+            if header.contains('~') {
+                cut.insert(format!("{what} {keys}: {header}"));
+            }
+            let mut frames = vec![screen(&state, GlyphSet::Unicode)];
+            for _ in 0..8 {
+                press(&mut state, "pagedown");
+                frames.push(screen(&state, GlyphSet::Unicode));
+            }
+            for frame in frames {
+                // A controller's name is known by its end, and stands whole where there is room.
+                let lines = frame.lines().filter(|line| line.replace("leader …", "").contains('…'));
+                cut.extend(lines.map(|line| format!("{what} {keys}: {line}")));
+            }
+        }
+    }
+    assert!(cut.is_empty(), "{cut:#?}");
+}
+
+/// Letters and figures alone: what wraps is one text.
+fn whole(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+fn questions(size: Size) -> Vec<(&'static str, State)> {
+    let at = |keys: &str, mut state: State| {
+        press(&mut state, keys);
+        assert!(state.dialog().is_some(), "{keys}");
+        state
+    };
+    let mut held = outage(size, 150);
+    declare(&mut held, 271);
+    for second in 0..2 {
+        live(&mut held, 271 + second * 4, 271 + second * 4, &[crate::domain::region::Side::B]);
+        if second > 0 {
+            lock_held(&mut held, 272 + second * 4);
+        }
+        step(&mut held, 273 + second * 4);
+    }
+    start_unreachable(&mut held, 281);
+    let alone = crate::domain::policy::Policy { break_glass: true, ..policy() };
+    held.fleet.policy = std::sync::Arc::new(alone);
+    let mut watched = at_promote(size);
+    if let Some(followed) = &mut watched.run {
+        followed.driving = false;
+    }
+    vec![
+        ("declare", at("f R", outage(size, 60))),
+        ("consent-by-name", at("R", at_promote(size))),
+        ("override", at("O", held)),
+        ("abort", at("X", at_promote(size))),
+        ("detach", at("D", at_promote(size))),
+        ("take-over", at("R", watched)),
+        ("quit", at("q", at_promote(size))),
+    ]
+}
+
 #[test]
 fn too_small_says_what_it_has_and_needs() {
     let state = healthy(Size { columns: 40, rows: 10 });
     let text = screen(&state, GlyphSet::Unicode);
     assert!(text.contains("40 x 10") && text.contains("60 x 15"), "{text}");
+    // Between that and the full size it works, and says what is missing.
+    let text = screen(&healthy(Size { columns: 80, rows: 23 }), GlyphSet::Unicode);
+    assert!(text.contains("has 80 x 23, needs 80 x 24 for every fact"), "{text}");
+    assert!(!screen(&healthy(SMALL), GlyphSet::Unicode).contains("needs"));
+}
+
+#[test]
+fn only_the_newest_finished_runs_are_kept_and_the_list_says_so() {
+    use crate::domain::freshness::Source;
+    use crate::domain::observation::{Change, Fact, Observation};
+    use crate::domain::region::Side;
+    let many = |state: &mut State| {
+        let mut rows = runs();
+        let (_, finished) = rows.iter().find(|(_, row)| row.phase.finished()).cloned().unwrap();
+        rows.extend((0..300).map(|n| {
+            let key = crate::domain::kubernetes::ObjectKey::new("ml", format!("old-{n:03}"));
+            (key, crate::domain::workflow::RunRow { created: at(n - 10_000), ..finished.clone() })
+        }));
+        let fact = Fact::Runs(Change::Reset(rows));
+        update(state, Event::Observed(vec![Observation { source: Source::Kubernetes(Side::A), at: at(5), fact }]));
+        update(state, Event::Tick(at(7)));
+    };
+    for size in [SMALL, WIDE] {
+        let mut few = policy();
+        few.finished_runs = 100;
+        let mut state = fresh_with(size, Access::MayWrite, few);
+        live(&mut state, 0, 4, &Side::BOTH);
+        press(&mut state, "w");
+        let before = state.runs.counts.a;
+        many(&mut state);
+        assert_eq!(state.runs.counts.a.unfinished(), before.unfinished(), "none of these is let go");
+        let there = before.total - before.unfinished() + 300;
+        let text = screen(&state, GlyphSet::Unicode);
+        let words = format!("{} unfinished, newest 95 of {there} finished", before.unfinished());
+        assert!(text.contains(&words), "{words}: {text}");
+        press(&mut state, "o");
+        let text = screen(&state, GlyphSet::Unicode);
+        assert!(text.contains("+ fail") || text.contains("failed 2+"), "failed ones may be more: {text}");
+        press(&mut state, "/");
+        type_text(&mut state, "nothing-is-called-so");
+        assert!(
+            screen(&state, GlyphSet::Unicode).contains("Older finished runs are not kept"),
+            "an empty list says why"
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::console::layout::Form;
 use crate::console::pages::words::moment;
 use crate::console::row::{Piece, Row, Sign, Tone, pad};
 use crate::console::state::State;
+use crate::console::timeline::{WEIGHT, in_rows};
 use crate::domain::fleet::happening::{Happening, Weight};
 use crate::domain::units::many;
 use ratatui::buffer::Buffer;
@@ -44,23 +45,35 @@ pub fn paint(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
         look.row(buf, Rect { height: 1.min(room.height), ..room }, &Row::of(why, Tone::Dim));
         return;
     }
-    let rows: Vec<Row> = timeline.lines.iter().map(|line| happening(state, line)).collect();
+    let mut rows = Vec::new();
+    for line in &timeline.lines {
+        let (before, words) = in_rows(&state.fleet, line, state.body_columns());
+        for (at, words) in words.into_iter().enumerate() {
+            let start = if at == 0 { start(state, line) } else { Row::new().say(" ".repeat(before)) };
+            rows.push(start.say(words));
+        }
+    }
     look.rows(buf, room, &rows);
 }
 
 /// `14:01:40 ▲ warn  us-central1  run … failed`.
 pub fn happening(state: &State, line: &Happening) -> Row {
+    start(state, line).say(&*line.text)
+}
+
+/// What stands before the words.
+fn start(state: &State, line: &Happening) -> Row {
     let region = line.side.map_or("", |side| state.fleet.name(side));
     let region_tone = line.side.map_or(Tone::Dim, Tone::Region);
     let row = Row::new().dim(format!("{} ", moment(line.at, state.fleet.now)));
-    weighty(row, line.weight).add(pad(region, state.region_columns()), region_tone).say("  ").say(&*line.text)
+    weighty(row, line.weight).add(pad(region, state.region_columns()), region_tone).say("  ")
 }
 
 /// Sign and word of a weight, in columns of their own.
 pub fn weighty(row: Row, weight: Weight) -> Row {
     match weight {
-        Weight::Info => row.dim(format!("{:<8}", "  info")),
-        Weight::Warn => row.piece(Piece::Word(Sign::Warn, "warn", 8, Tone::Warn)),
-        Weight::Bad => row.piece(Piece::Word(Sign::Block, "BAD", 8, Tone::Bad)),
+        Weight::Info => row.dim(format!("{:<WEIGHT$}", "  info")),
+        Weight::Warn => row.piece(Piece::Word(Sign::Warn, "warn", WEIGHT, Tone::Warn)),
+        Weight::Bad => row.piece(Piece::Word(Sign::Block, "BAD", WEIGHT, Tone::Bad)),
     }
 }

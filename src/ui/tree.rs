@@ -6,7 +6,7 @@ use super::runs::{phase_style, with_word};
 use super::theme::Role;
 use crate::console::layout::Form;
 use crate::console::pages::words::moment;
-use crate::console::row::{Row, Tone, pad};
+use crate::console::row::{Row, Tone, cut, pad};
 use crate::console::state::State;
 use crate::console::tree::Line;
 use crate::domain::kubernetes::ObjectKey;
@@ -95,7 +95,19 @@ fn above(state: &State, side: Side, run: &OpenRun, look: &Look<'_>) -> Vec<Row> 
         } else {
             Row::new().dim("message ").say(&*run.message)
         },
+        selected(state, run),
     ]
+}
+
+/// What the selected node says, in a line of its own: beside the node there is seldom room for all of it.
+fn selected(state: &State, run: &OpenRun) -> Row {
+    let (Nodes::Here(nodes), Some(line)) = (&run.nodes, state.tree.lines.get(state.tree.cursor)) else {
+        return Row::new();
+    };
+    match nodes.get(&line.id) {
+        Some(node) if !node.message.is_empty() => Row::new().dim(format!("{} ", node.name)).say(message(node)),
+        _ => Row::new(),
+    }
 }
 
 const DURATION: usize = 9;
@@ -178,7 +190,10 @@ fn paint_node(
     if usize::from(place.width) >= TEMPLATES {
         put(&pad(&node.template, 12), 13, look.role(Role::Dim));
     }
-    put(&message(node), usize::MAX, Style::default());
+    let message = cut(&message(node), room(x));
+    if x < place.right() {
+        buf.set_stringn(x, place.y, look.clean(&message), room(x), Style::default());
+    }
 }
 
 fn message(node: &Node) -> String {

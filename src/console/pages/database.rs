@@ -1,7 +1,8 @@
 //! Both databases side by side, line by line, and what lies between them.
 
 use super::words::{moment, role, tone};
-use crate::console::row::{Piece, Row, Sign, Tone, pad};
+use super::writer::Writer;
+use crate::console::row::{Piece, Row, Sign, Tone, pad, width, wrap};
 use crate::console::state::State;
 use crate::domain::database::DatabaseSample;
 use crate::domain::fleet::region::Region;
@@ -40,7 +41,7 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
     rows.push(Row::new());
     rows.extend(table.rows);
     for side in Side::BOTH {
-        senders(state, side, &mut rows);
+        senders(state, side, columns, &mut rows);
     }
     rows
 }
@@ -52,13 +53,22 @@ struct Table {
 
 impl Table {
     fn add(&mut self, label: &str, cells: PerSide<Cell>) {
-        let cell = |(text, tone): Cell, last: bool| {
-            let text = if last { crate::console::row::cut(&text, self.cell) } else { pad(&text, self.cell - 1) + " " };
-            Row::new().add(text, tone)
-        };
-        if self.cell > 1 {
-            let row = Row::new().dim(format!("{label:<LABEL$}")).then(cell(cells.a, false)).then(cell(cells.b, true));
-            self.rows.push(row);
+        let columns = self.cell.saturating_sub(1);
+        if columns == 0 {
+            return;
+        }
+        let PerSide { a: (left, left_tone), b: (right, right_tone) } = cells;
+        // What is longer than its column goes on below: no fact is cut.
+        let (left, right) = (wrap(&left, columns), wrap(&right, columns));
+        for line in 0..left.len().max(right.len()) {
+            let text = |lines: &[String]| lines.get(line).cloned().unwrap_or_default();
+            let label = if line == 0 { label } else { "" };
+            self.rows.push(
+                Row::new()
+                    .dim(format!("{label:<LABEL$}"))
+                    .add(pad(&text(&left), columns) + " ", left_tone)
+                    .add(text(&right), right_tone),
+            );
         }
     }
 }
@@ -246,7 +256,6 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
     let fleet = &state.fleet;
     let (from, to) = (fleet.region(way.from), fleet.region(way.to));
     let loss = fleet.loss(way);
-    let spark = u16::try_from(columns.saturating_sub(LABEL + 30).min(60)).unwrap_or(20);
     let values = |series: &crate::domain::metrics::Series| series.points().map(|point| point.1).collect::<Vec<f64>>();
     let in_time = |behind: Option<Bytes>| {
         let rate = from.log_rate().filter(|rate| *rate > 1.0 && behind.is_some_and(|bytes| bytes.0 > 0))?;
@@ -262,8 +271,16 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
         ),
         None => ("not known".to_owned(), Tone::Unknown),
     };
+    let replica = to.live_database(fleet.now).and_then(DatabaseSample::replica);
+    let replayed = match replica.and_then(crate::domain::database::ReplicaState::to_replay) {
+        Some(bytes) => (format!("{bytes}{}", in_time(Some(bytes)).unwrap_or_default()), Tone::Plain),
+        None => ("not known".to_owned(), Tone::Unknown),
+    };
+    // The charts begin beside the longer of the two.
+    let words = width(&received.0).max(width(&replayed.0)).max(27) + 1;
+    let spark = u16::try_from(columns.saturating_sub(LABEL + words + 2).min(60)).unwrap_or(20);
     let row = |label: &str, (text, tone): Cell, series| {
-        Row::new().dim(format!("{label:<LABEL$}")).add(pad(&text, 28), tone).say(" ").piece(Piece::Spark(
+        Row::new().dim(format!("{label:<LABEL$}")).add(pad(&text, words), tone).say(" ").piece(Piece::Spark(
             values(series),
             spark,
             Tone::Plain,
@@ -275,22 +292,24 @@ fn lags(state: &State, way: crate::domain::region::Direction, columns: usize, ro
         let after = loss.after.map(|bytes| format!(": about {bytes}")).unwrap_or_default();
         let writing = loss.writing.map(|bytes| format!(", up to {bytes} if it wrote on")).unwrap_or_default();
         let words = format!("and what {old} wrote after {}{after}{writing}", at.strftime("%H:%M:%S"));
-        rows.push(Row::new().dim(format!("{:<LABEL$}", "")).add(words, Tone::Warn));
+        rows.extend(beside("", &words, Tone::Warn, columns));
     }
-    let replica = to.live_database(fleet.now).and_then(DatabaseSample::replica);
-    let replayed = match replica.and_then(crate::domain::database::ReplicaState::to_replay) {
-        Some(bytes) => (format!("{bytes}{}", in_time(Some(bytes)).unwrap_or_default()), Tone::Plain),
-        None => ("not known".to_owned(), Tone::Unknown),
-    };
     rows.push(row("not replayed", replayed, &to.charts.unreplayed));
     if let Some(at) = replica.and_then(|replica| replica.last_transaction) {
         let text =
             format!("committed {} ago (ages on an idle primary though nothing is missing)", age(since(at, fleet.now)));
-        rows.push(Row::new().dim(format!("{:<LABEL$}", "last replayed")).dim(text));
+        rows.extend(beside("last replayed", &text, Tone::Dim, columns));
     }
 }
 
-fn senders(state: &State, side: Side, rows: &mut Vec<Row>) {
+/// Words that wrap beside their label.
+fn beside(label: &str, words: &str, tone: Tone, columns: usize) -> Vec<Row> {
+    let mut page = Writer { columns, rows: Vec::new() };
+    page.labelled_by(LABEL, label, words, tone);
+    page.rows
+}
+
+fn senders(state: &State, side: Side, columns: usize, rows: &mut Vec<Row>) {
     let region = state.fleet.region(side);
     let Some(known) = &region.database else { return };
     let Some(primary) = known.value.primary() else { return };
@@ -313,7 +332,7 @@ fn senders(state: &State, side: Side, rows: &mut Vec<Row>) {
             lsn.map_or_else(|| "?".to_owned(), |lsn| primary.lsn.ahead_of(lsn).to_string())
         };
         let text = format!(
-            "  sender {:<16} {}, {}; not sent {}, not flushed {}, not replayed {}",
+            "{} {}, {}; not sent {}, not flushed {}, not replayed {}",
             sender.application,
             sender.state.as_deref().unwrap_or("state not told"),
             sender.sync_state.as_deref().unwrap_or("?"),
@@ -321,7 +340,7 @@ fn senders(state: &State, side: Side, rows: &mut Vec<Row>) {
             behind(sender.flushed),
             behind(sender.replayed)
         );
-        rows.push(Row::of(text, fact_tone));
+        rows.extend(beside("  sender", &text, fact_tone, columns));
     }
     if primary.senders.is_empty() {
         rows.push(Row::new().say("  ").sign(Sign::Warn, Tone::Warn).add(" no standby is connected to it", Tone::Warn));
@@ -329,13 +348,13 @@ fn senders(state: &State, side: Side, rows: &mut Vec<Row>) {
     for slot in &primary.slots {
         let lost = matches!(slot.wal_status.as_deref(), Some("lost" | "unreserved"));
         let text = format!(
-            "  slot   {:<16} {}, {}; keeps {}",
+            "{} {}, {}; keeps {}",
             slot.name,
             if slot.active { "in use" } else { "not in use" },
             slot.wal_status.as_deref().unwrap_or("never used"),
             slot.retained.map_or_else(|| "?".to_owned(), |bytes| bytes.to_string())
         );
-        rows.push(Row::of(text, if lost || !slot.active { Tone::Warn } else { fact_tone }));
+        rows.extend(beside("  slot", &text, if lost || !slot.active { Tone::Warn } else { fact_tone }, columns));
     }
 }
 

@@ -1,11 +1,13 @@
-//! A question as rows: what is asked, exactly what would be sent, and how to say yes or no.
+//! A question as rows: what is asked, exactly what would be sent, and how to say yes or no. What is asked scrolls where
+//! there is no room for all of it; the field, what is wrong with the answer and the keys always stand below it.
 
+use super::Question;
 use super::writer::Writer;
 use crate::console::action::Action;
 use crate::console::dialog::{Ask, Dialog};
 use crate::console::field::Field;
 use crate::console::keymap::Mode;
-use crate::console::row::{Row, Sign, Tone, width};
+use crate::console::row::{Row, Sign, Tone, split_at_width, width};
 use crate::console::state::State;
 use crate::domain::effect::{Effect, EffectHash};
 use crate::domain::region::Side;
@@ -13,11 +15,15 @@ use crate::playbook::consent::{REASON_CHARS_MIN, Tier};
 use crate::playbook::file::Purpose;
 use crate::playbook::propose::Next;
 
-/// Requests shown in the question itself; all of them stand on the page above.
-const REQUESTS_MAX: usize = 6;
+/// Requests shown in the question itself: no more than anybody reads there; all of them stand on the page of the step.
+const REQUESTS_MAX: usize = 20;
 
-pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
+/// Lines of a text being typed that are in sight: all of it from 80 columns on.
+const FIELD_LINES: usize = 3;
+
+pub(super) fn question(state: &State, dialog: &Dialog, columns: usize) -> Question {
     let mut page = Writer { columns, rows: Vec::new() };
+    let mut foot = Writer { columns, rows: Vec::new() };
     match &dialog.ask {
         Ask::StartRun { playbook } => {
             page.inset_none(&format!("Declare a run of \"{playbook}\"{}?", direction(state)), Tone::Strong);
@@ -25,7 +31,10 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
         }
         Ask::Resume { run } => resume(state, &run.0, &mut page),
         Ask::Consent { step, tier, shown, region, field, .. } => {
-            consent(state, step, *tier, shown, (region, field), &mut page);
+            consent(state, step, shown, &mut page);
+            if *tier == Tier::Region {
+                typed(&format!("Type the region, {region}:"), field, &mut foot);
+            }
         }
         Ask::Override { shown, break_glass, field } => {
             let says = format!("{}: {}", shown.gate, shown.answer.text);
@@ -36,7 +45,7 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
                 page.inset_none(text, Tone::Danger);
             }
             page.inset_none("It goes on record with your name and is never shown as passed.", Tone::Plain);
-            typed(&format!("Reason, {REASON_CHARS_MIN} characters or more:"), field, &mut page);
+            typed(&format!("Reason, {REASON_CHARS_MIN} characters or more:"), field, &mut foot);
         }
         Ask::Accept { step, what } => {
             page.inset_none(&format!("Take the result of \"{step}\" as it is?"), Tone::Strong);
@@ -47,7 +56,7 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
                 "End the run where it stands? Nothing is undone by that, and what was sent stays sent.",
                 Tone::Strong,
             );
-            typed(&format!("Why, {REASON_CHARS_MIN} characters or more:"), field, &mut page);
+            typed(&format!("Why, {REASON_CHARS_MIN} characters or more:"), field, &mut foot);
         }
         Ask::Detach => {
             page.inset_none("Leave the run to others? It stays open, and anyone may take it over.", Tone::Strong);
@@ -61,16 +70,16 @@ pub(super) fn rows(state: &State, dialog: &Dialog, columns: usize) -> Vec<Row> {
         }
     }
     if let Some(note) = &dialog.note {
-        page.signed((Sign::Warn, Tone::Warn), note, Tone::Warn, "");
+        foot.signed((Sign::Warn, Tone::Warn), note, Tone::Warn, "");
     }
-    page.push(ways(state, dialog));
-    page.rows
+    foot.push(ways(state, dialog));
+    Question { rows: page.rows, foot: foot.rows }
 }
 
 fn direction(state: &State) -> String {
     match state.way().and_then(Result::ok) {
         Some(way) if state.selected_playbook().is_some_and(|playbook| playbook.purpose == Purpose::Fence) => {
-            format!(", which fences {}", state.fleet.name(way.from))
+            format!(" on {}", state.fleet.name(way.from))
         }
         Some(way) => format!(" from {} to {}", state.fleet.name(way.from), state.fleet.name(way.to)),
         None => String::new(),
@@ -87,14 +96,7 @@ fn resume(state: &State, id: &str, page: &mut Writer) {
     page.inset_none("A step that was started then reads uncertain until it is observed.", Tone::Plain);
 }
 
-fn consent(
-    state: &State,
-    step: &str,
-    tier: Tier,
-    shown: &EffectHash,
-    (region, field): (&str, &Field),
-    page: &mut Writer,
-) {
+fn consent(state: &State, step: &str, shown: &EffectHash, page: &mut Writer) {
     let Some((plan, _)) = state.run.as_ref().and_then(|followed| followed.run.step(step)) else { return };
     let words = |text: &str| state.run.as_ref().map_or_else(String::new, |followed| followed.run.words(text));
     if let Some(run) = state.run.as_ref().map(|followed| &followed.run).filter(|_| state.came_back()) {
@@ -121,16 +123,16 @@ fn consent(
         page.inset(line, Tone::Plain);
     }
     if lines.len() > REQUESTS_MAX {
-        page.inset(&format!("and {} more, all on the page above", lines.len() - REQUESTS_MAX), Tone::Warn);
+        page.inset(
+            &format!("and {} more: the page of the step has all of them", lines.len() - REQUESTS_MAX),
+            Tone::Warn,
+        );
     }
     if plan.kind.irreversible() {
         price(state, page);
     }
     if !plan.no_way_back.is_empty() {
         page.inset_none(&format!("No way back: {}", words(&plan.no_way_back)), Tone::Danger);
-    }
-    if tier == Tier::Region {
-        typed(&format!("Type the region, {region}:"), field, page);
     }
 }
 
@@ -149,34 +151,40 @@ fn price(state: &State, page: &mut Writer) {
     }
 }
 
+/// A text being typed, beside its label or, where it is longer, below it.
 fn typed(label: &str, field: &Field, page: &mut Writer) {
     let (before, after) = field.halves();
-    // The cursor stays in sight: of a long text its end.
-    let room = page.columns.saturating_sub(width(label) + 4).max(8);
-    let before = tail(&before, room);
-    page.push(
-        Row::of(format!("{label}  "), Tone::Strong)
-            .add(before, Tone::Field)
-            .sign(Sign::Cursor, Tone::Field)
-            .add(after, Tone::Field),
-    );
+    let cursor = |row: Row, (before, after): (String, String)| {
+        row.add(before, Tone::Field).sign(Sign::Cursor, Tone::Field).add(after, Tone::Field)
+    };
+    if width(label) + width(&before) + width(&after) + 3 <= page.columns {
+        return page.push(cursor(Row::of(format!("{label}  "), Tone::Strong), (before, after)));
+    }
+    page.push(Row::of(label, Tone::Strong));
+    let room = page.columns.saturating_sub(1).max(1);
+    let (mut above, last) = lines(&before, room);
+    let (rest, mut below) = split_at_width(&after, room.saturating_sub(width(&last)));
+    // The line with the cursor is in sight, and as much before it as there is room for.
+    let skipped = above.len().saturating_sub(FIELD_LINES - 1);
+    for line in above.drain(..).skip(skipped) {
+        page.push(Row::of(line, Tone::Field));
+    }
+    page.push(cursor(Row::new(), (last, rest)));
+    if !below.is_empty() {
+        below = crate::console::row::cut(&below, page.columns);
+        page.push(Row::of(below, Tone::Field));
+    }
 }
 
-/// The end of a text in so many columns.
-fn tail(text: &str, columns: usize) -> String {
-    if width(text) <= columns {
-        return text.to_owned();
+/// A text in full lines of so many columns, and what is left over.
+fn lines(text: &str, columns: usize) -> (Vec<String>, String) {
+    let (mut full, mut rest) = (Vec::new(), text.to_owned());
+    while width(&rest) > columns {
+        let (line, more) = split_at_width(&rest, columns);
+        full.push(line);
+        rest = more;
     }
-    let mut kept: Vec<char> = Vec::new();
-    for c in text.chars().rev() {
-        kept.push(c);
-        if width(&kept.iter().collect::<String>()) + 1 > columns {
-            kept.pop();
-            break;
-        }
-    }
-    kept.push('…');
-    kept.into_iter().rev().collect()
+    (full, rest)
 }
 
 /// How to say yes and no, with the live keys.

@@ -1,7 +1,7 @@
 //! What the name in front answers, server by server, and which region that means.
 
 use super::words::moment;
-use crate::console::row::{Row, Sign, Tone, pad};
+use crate::console::row::{Row, Sign, Tone, pad, wrap};
 use crate::console::state::State;
 use crate::domain::dns::{DnsAnswer, ServerKind};
 use crate::domain::freshness::Source;
@@ -50,7 +50,7 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
         format!("{:<10}{:<24}{:<18}{:>7}  {}{serial}", "KIND", "SERVER", "ANSWER", "TTL", means("MEANS", columns, 18));
     rows.push(Row::of(head, Tone::Strong));
     for answer in &known.value.answers {
-        rows.push(line(state, policy, answer, old, columns));
+        rows.extend(line(state, policy, answer, old, columns));
     }
     if known.value.answers.is_empty() {
         rows.push(Row::of("No server is configured to be asked.", Tone::Unknown));
@@ -81,7 +81,7 @@ fn means(name: &str, columns: usize, wide: usize) -> String {
     if columns < SERIALS { name.to_owned() } else { pad(name, wide) }
 }
 
-fn line(state: &State, policy: &DnsPolicy, answer: &DnsAnswer, old: bool, columns: usize) -> Row {
+fn line(state: &State, policy: &DnsPolicy, answer: &DnsAnswer, old: bool, columns: usize) -> Vec<Row> {
     let kind = match answer.kind {
         ServerKind::Authoritative => "zone",
         ServerKind::Resolver => "resolver",
@@ -91,8 +91,13 @@ fn line(state: &State, policy: &DnsPolicy, answer: &DnsAnswer, old: bool, column
     let (addresses, ttl) = match &answer.result {
         Ok(found) => found,
         Err(why) => {
-            let why = crate::console::row::cut(why, columns.saturating_sub(38));
-            return row.sign(Sign::Unknown, Tone::Warn).add(format!(" {why}"), Tone::Warn);
+            // A sign may be a word of four letters.
+            let mut lines = wrap(why, columns.saturating_sub(34 + 5)).into_iter();
+            let first = lines.next().unwrap_or_default();
+            let row = row.sign(Sign::Unknown, Tone::Warn).add(format!(" {first}"), Tone::Warn);
+            return std::iter::once(row)
+                .chain(lines.map(|line| Row::of(format!("{:36}{line}", ""), Tone::Warn)))
+                .collect();
         }
     };
     let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
@@ -103,5 +108,5 @@ fn line(state: &State, policy: &DnsPolicy, answer: &DnsAnswer, old: bool, column
         None => row.sign(Sign::Warn, Tone::Warn).add(means(" neither", columns, 17), Tone::Warn),
     };
     let serial = answer.serial.filter(|_| columns >= SERIALS);
-    row.add(serial.map_or_else(String::new, |serial| serial.to_string()), tone)
+    vec![row.add(serial.map_or_else(String::new, |serial| serial.to_string()), tone)]
 }

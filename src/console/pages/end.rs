@@ -84,7 +84,7 @@ fn bars(figures: &Figures, page: &mut Writer) {
             Row::new()
                 .dim(format!("{name:<12}"))
                 .add(format!("{:>9} ", clock(spent)), Tone::Plain)
-                .piece(Piece::Bar(bar, Tone::Plain))
+                .piece(Piece::Bar(bar, Tone::Dim))
                 .dim(format!("{:blank$}{words}", "")),
         );
     }

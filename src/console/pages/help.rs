@@ -2,7 +2,7 @@
 
 use crate::console::action::{Action, Group};
 use crate::console::keymap::Mode;
-use crate::console::row::{Row, Tone, cut};
+use crate::console::row::{Row, Tone, cut, wrap};
 use crate::console::state::State;
 
 pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
@@ -45,18 +45,17 @@ pub(super) fn rows(state: &State, columns: usize) -> Vec<Row> {
             }
             last = Some(action.group());
             let tone = if action.is_dangerous() { Tone::Danger } else { Tone::Key };
-            rows.push(
-                Row::new()
-                    .add(format!("  {:<22}", cut(&keys.join("  "), 21)), tone)
-                    .say(cut(words(*action), columns.saturating_sub(24))),
-            );
+            for (line, words) in wrap(words(*action), columns.saturating_sub(24)).into_iter().enumerate() {
+                let keys = if line == 0 { cut(&keys.join("  "), 21) } else { String::new() };
+                rows.push(Row::new().add(format!("  {keys:<22}"), tone).say(words));
+            }
         }
     }
     rows.push(Row::new());
     rows.push(Row::of("filters", Tone::Strong));
     for line in [
-        "word            in name, namespace, template or message; several words all have to match",
-        "!word           not",
+        "word      in name, namespace, template or message; all words have to match",
+        "!word     not",
         "region:east     ns:ml     status:failed     status:unfinished     !ns:ml",
     ] {
         rows.push(Row::new().dim(format!("  {line}")));

@@ -34,6 +34,15 @@ pub struct Page {
     about: Option<(View, Option<usize>)>,
 }
 
+/// An open question.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Question {
+    /// What is asked. It scrolls where there is no room for all of it.
+    pub rows: Vec<Row>,
+    /// What is always in sight: what is typed, what is wrong with it, the keys.
+    pub foot: Vec<Row>,
+}
+
 impl Page {
     /// The lines in sight.
     #[must_use]
@@ -103,23 +112,27 @@ impl State {
         self.playbooks.len().clamp(1, 4)
     }
 
-    /// The open question as rows, for a width.
+    /// The open question, for its width. None: there is no question.
     #[must_use]
-    pub fn dialog_rows(&self, columns: usize) -> Vec<Row> {
-        match &self.overlay {
-            Overlay::Dialog(dialog) => dialog::rows(self, dialog, columns),
-            _ => Vec::new(),
-        }
+    pub fn question(&self) -> Option<Question> {
+        let Overlay::Dialog(dialog) = &self.overlay else { return None };
+        Some(dialog::question(self, dialog, self.dialog_columns()))
+    }
+
+    /// Rows of the open question that are in sight: from which on, and how many. One at least, so that all can be reached.
+    #[must_use]
+    pub fn question_window(&self, question: &Question) -> (usize, usize) {
+        let rows = usize::from(self.dialog_height()).saturating_sub(2 + question.foot.len());
+        let rows = rows.max(1).min(question.rows.len());
+        let scroll = self.dialog().map_or(0, |dialog| dialog.scroll);
+        (scroll.min(question.rows.len() - rows), rows)
     }
 
     /// Height of the open question with its frame; 0 without one. It covers the lower part of the view.
     #[must_use]
     pub fn dialog_height(&self) -> u16 {
-        if self.dialog().is_none() {
-            return 0;
-        }
-        let rows = self.dialog_rows(self.dialog_columns()).len();
-        u16::try_from(rows + 2).unwrap_or(u16::MAX).min(self.bands().body)
+        let Some(question) = self.question() else { return 0 };
+        u16::try_from(question.rows.len() + question.foot.len() + 2).unwrap_or(u16::MAX).min(self.bands().body)
     }
 
     /// Columns inside the open question.

@@ -2,7 +2,7 @@
 
 use super::words::verdict;
 use super::writer::Writer;
-use crate::console::row::{Row, Sign, Tone};
+use crate::console::row::{Row, Sign, Tone, wrap};
 use crate::console::state::State;
 use crate::domain::region::Direction;
 use crate::domain::units::many;
@@ -105,14 +105,16 @@ fn steps(state: &State, playbook: &Playbook, direction: Option<Direction>, page:
             Tier::Confirm => ("asks", Tone::Plain),
             Tier::Region => ("asks for the name", Tone::Danger),
         };
-        page.push(
-            Row::new()
-                .dim(format!("  {:>2} ", at + 1))
-                .say(words(&step.title))
-                .fill()
-                .add(asks, tone)
-                .dim(format!("{:>7}", age(step.expect))),
-        );
+        let room = page.columns.saturating_sub(5 + asks.len() + 9);
+        for (line, title) in wrap(&words(&step.title), room).into_iter().enumerate() {
+            page.push(match line {
+                0 => {
+                    let row = Row::new().dim(format!("  {:>2} ", at + 1)).say(title).fill();
+                    row.add(asks, tone).dim(format!("{:>7}", age(step.expect)))
+                }
+                _ => Row::new().say(format!("     {title}")),
+            });
+        }
         if !step.no_way_back.is_empty() {
             page.inset(&format!(" no way back: {}", words(&step.no_way_back)), Tone::Danger);
         }

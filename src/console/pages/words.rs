@@ -83,12 +83,12 @@ pub fn alarm_lines(alarm: &Alarm, columns: usize) -> Vec<String> {
     lines
 }
 
-/// Where a run leads: `us-central1 → us-east1`, or `fences us-central1`.
+/// Where a run leads: `us-central1 → us-east1`, or the region that is fenced.
 #[must_use]
 pub fn way(run: &Run) -> Row {
     let row = Row::new();
     if run.declared.playbook.purpose == Purpose::Fence {
-        return row.add(format!("fences {}", run.from_name()), Tone::Strong);
+        return row.add(run.from_name(), Tone::Strong);
     }
     let row = row.add(format!("{} ", run.from_name()), Tone::Strong).sign(Sign::Arrow, Tone::Strong);
     row.add(format!(" {}", run.to_name()), Tone::Strong)

@@ -22,10 +22,14 @@ impl Writer {
 
     /// A label of twelve columns and words that wrap beside it.
     pub fn labelled(&mut self, label: &str, text: &str, tone: Tone) {
-        const LABEL: usize = 12;
-        for (at, line) in wrap(text, self.columns.saturating_sub(LABEL)).into_iter().enumerate() {
+        self.labelled_by(12, label, text, tone);
+    }
+
+    /// A label of so many columns and words that wrap beside it.
+    pub fn labelled_by(&mut self, label_columns: usize, label: &str, text: &str, tone: Tone) {
+        for (at, line) in wrap(text, self.columns.saturating_sub(label_columns)).into_iter().enumerate() {
             let label = if at == 0 { label } else { "" };
-            self.rows.push(Row::new().dim(format!("{label:<LABEL$}")).add(line, tone));
+            self.rows.push(Row::new().dim(format!("{label:<label_columns$}")).add(line, tone));
         }
     }
 

@@ -6,13 +6,13 @@
 
 use super::Fleet;
 use super::happening::{Did, Happenings, Weight};
-use super::table::Table;
+use super::table::{Bound, Place, Table};
 use crate::domain::Timestamp;
 use crate::domain::cron::{CronRow, TemplateRow};
 use crate::domain::kubernetes::{NodeRow, ObjectKey};
 use crate::domain::observation::Change;
 use crate::domain::region::Side;
-use crate::domain::workflow::{Phase, RunRow};
+use crate::domain::workflow::{Archiving, Phase, RunRow};
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
@@ -149,13 +149,20 @@ impl Fleet {
             if failed.len() > FAILED_LINES_MAX {
                 news.add(RUN_FAILED, key);
             } else {
-                let text = format!("run {key} {}: {}", row.phase.word(), row.message);
+                let why = if row.message.is_empty() { String::new() } else { format!(": {}", row.message) };
+                let text = format!("run {key} {}{why}", row.phase.word());
                 news.to.push(at, Some(side), Weight::Warn, text);
             }
         }
         keep_details(table, &mut change);
-        table.apply(change, at);
+        table.apply_bounded(change, at, &Bound { most: self.policy.finished_runs, place });
     }
+}
+
+/// What is archived, or never will be, may be let go, oldest first. What waits for the archive is counted by a gate.
+fn place(run: &RunRow) -> Place {
+    let done = run.phase.finished() && run.archiving != Archiving::Pending;
+    Place { done, since: run.created }
 }
 
 /// The list never carries the detail; what a GET told stays until the next one.

@@ -19,11 +19,44 @@ pub struct Table<K, V> {
     pub remembered: Option<Timestamp>,
     /// Rises with each change, so that what is derived from the rows can be kept.
     pub version: u64,
+    /// Rows that are there and were let go, being done and too many: see [`Table::apply_bounded`].
+    pub let_go: usize,
+    /// The newest of those let go.
+    let_go_until: Option<Timestamp>,
+    /// Rows that are done.
+    done: usize,
+}
+
+/// How many rows that are done are kept.
+#[derive(Debug)]
+pub struct Bound<V> {
+    /// This many at most.
+    pub most: usize,
+    /// Where a row stands.
+    pub place: fn(&V) -> Place,
+}
+
+/// Where a row stands among those that may be let go.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// It is done, and may be let go.
+    pub done: bool,
+    /// Oldest first, by this.
+    pub since: Timestamp,
 }
 
 impl<K: Ord, V> Default for Table<K, V> {
     fn default() -> Self {
-        Table { rows: Arc::new(BTreeMap::new()), confirmed: None, error: None, remembered: None, version: 0 }
+        Table {
+            rows: Arc::new(BTreeMap::new()),
+            confirmed: None,
+            error: None,
+            remembered: None,
+            version: 0,
+            let_go: 0,
+            let_go_until: None,
+            done: 0,
+        }
     }
 }
 
@@ -95,6 +128,60 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         self.confirm(at);
     }
 
+    /// Takes a change, and keeps at most so many rows that are done: of more, the oldest twentieth goes at once, so that
+    /// they are gone through once in a while and not at each change. How many were let go and are still there is counted.
+    pub fn apply_bounded(&mut self, change: Change<K, V>, at: Timestamp, bound: &Bound<V>) {
+        let done = |row: &V| (bound.place)(row).done;
+        match &change {
+            Change::Reset(rows) => {
+                self.let_go = 0;
+                self.let_go_until = None;
+                self.done = rows.iter().filter(|(_, row)| done(row)).count();
+            }
+            Change::Apply(key, row) => {
+                let known = self.rows.get(key).map(done);
+                let Place { done, since } = (bound.place)(row);
+                // A watch tells each row from its beginning on: one that is that old and not here was let go.
+                if known.is_none() && self.let_go_until.is_some_and(|until| since <= until) {
+                    if done {
+                        return self.confirm(at);
+                    }
+                    self.let_go = self.let_go.saturating_sub(1);
+                }
+                self.done = (self.done + usize::from(done)).saturating_sub(usize::from(known == Some(true)));
+            }
+            Change::Delete(key) => match self.rows.get(key) {
+                Some(row) => self.done = self.done.saturating_sub(usize::from(done(row))),
+                None => self.let_go = self.let_go.saturating_sub(1),
+            },
+        }
+        self.apply(change, at);
+        if self.done > bound.most {
+            self.let_oldest_go(bound);
+        }
+    }
+
+    fn let_oldest_go(&mut self, bound: &Bound<V>) {
+        let keep = bound.most - bound.most / 20;
+        let places = self.rows.iter().map(|(key, row)| ((bound.place)(row), key));
+        let mut done: Vec<(Timestamp, &K)> =
+            places.filter(|(place, _)| place.done).map(|(place, key)| (place.since, key)).collect();
+        let going = done.len().saturating_sub(keep);
+        if going == 0 {
+            return;
+        }
+        let (_, newest, _) = done.select_nth_unstable(going - 1);
+        let until = newest.0;
+        let going: Vec<K> = done.into_iter().take(going).map(|(_, key)| key.clone()).collect();
+        self.let_go += going.len();
+        self.let_go_until = Some(self.let_go_until.map_or(until, |before| before.max(until)));
+        self.done -= going.len();
+        let rows = Arc::make_mut(&mut self.rows);
+        for key in going {
+            rows.remove(&key);
+        }
+    }
+
     /// The rows are right up to `at`.
     pub fn confirm(&mut self, at: Timestamp) {
         if self.remembered.is_none() {
@@ -143,5 +230,67 @@ mod tests {
         table.confirm(at(102));
         assert_eq!(table.freshness(live, at(102)), live);
         assert_eq!(table.freshness(Freshness::Blind, at(102)), Freshness::Stale(Duration::ZERO));
+    }
+
+    /// Key and second it began; done or not.
+    type Rows = Table<u32, (i64, bool)>;
+
+    fn bound(most: usize) -> Bound<(i64, bool)> {
+        Bound { most, place: |(since, done)| Place { done: *done, since: Timestamp::from_second(*since).unwrap() } }
+    }
+
+    #[test]
+    fn of_rows_that_are_done_the_oldest_go_and_are_counted() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let mut table = Rows::default();
+        let rows = (0..100).map(|n| (n, (i64::from(n), n % 4 != 0))).collect();
+        table.apply_bounded(Change::Reset(rows), now, &bound(40));
+        let done = |table: &Rows| table.rows().values().filter(|row| row.1).count();
+        assert_eq!((done(&table), table.let_go), (38, 37));
+        assert_eq!(table.rows().values().filter(|row| !row.1).count(), 25, "what is not done stays");
+        assert!(table.rows().values().filter(|row| row.1).all(|row| row.0 > 48), "the newest stay");
+        // One that was let go changes, one goes on, one is deleted.
+        let version = table.version;
+        table.apply_bounded(Change::Apply(1, (1, true)), now, &bound(40));
+        assert_eq!((table.get(&1), table.let_go, table.version), (None, 37, version));
+        table.apply_bounded(Change::Apply(2, (2, false)), now, &bound(40));
+        assert_eq!((table.get(&2).is_some(), table.let_go), (true, 36));
+        table.apply_bounded(Change::Delete(3), now, &bound(40));
+        assert_eq!(table.let_go, 35);
+        // A new list begins anew.
+        table.apply_bounded(Change::Reset(vec![(1, (1, true))]), now, &bound(40));
+        assert_eq!((table.rows().len(), table.let_go), (1, 0));
+    }
+
+    proptest::proptest! {
+        /// Whatever comes: never more than so many, and what is kept and what was let go are together what is there.
+        #[test]
+        fn no_more_are_kept_than_asked_for_and_none_is_miscounted(
+            most in 0_usize..30,
+            changes in proptest::collection::vec((0_u32..60, 0_u8..4), 1..200),
+        ) {
+            let now = Timestamp::from_second(1_000).unwrap();
+            let (mut table, mut there) = (Rows::default(), BTreeMap::new());
+            table.apply_bounded(Change::Reset(Vec::new()), now, &bound(most));
+            let mut born = 0;
+            for (key, what) in changes {
+                let since = there.get(&key).map_or_else(|| { born += 1; born }, |row: &(i64, bool)| row.0);
+                let change = match what {
+                    0 if there.remove(&key).is_some() => Change::Delete(key),
+                    // A row begins not done.
+                    what => {
+                        let row = (since, what == 1 && there.contains_key(&key));
+                        there.insert(key, row);
+                        Change::Apply(key, row)
+                    }
+                };
+                table.apply_bounded(change, now, &bound(most));
+                let done = |row: &&(i64, bool)| row.1;
+                proptest::prop_assert!(table.rows().values().filter(done).count() <= most);
+                proptest::prop_assert_eq!(table.rows().len() + table.let_go, there.len());
+                let open = there.iter().filter(|(_, row)| !row.1).all(|(key, row)| table.get(key) == Some(row));
+                proptest::prop_assert!(open, "what is not done stays");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::super::look::Look;
 use super::super::timeline::weighty;
 use super::{database, readiness, region_title};
 use crate::console::pages::words::{alarm_lines, verdict};
-use crate::console::row::{Piece, Row, Tone, cut, pad};
+use crate::console::row::{Piece, Row, Tone, cut, pad, width};
 use crate::console::state::State;
 use crate::domain::database::{DatabaseSample, ReplicaState};
 use crate::domain::fleet::region::Region;
@@ -41,7 +41,7 @@ fn regions(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     let cell = (usize::from(area.width).saturating_sub(LABEL)) / 2;
     let lines: [(&str, PerSide<Row>); 5] = [
         ("", state.fleet.regions.map(|side, _| region_title(state, side))),
-        ("api", state.fleet.regions.map(|_, region| api(state, region))),
+        ("api", state.fleet.regions.map(|_, region| api(state, region, cell.saturating_sub(1)))),
         ("controller", state.fleet.regions.map(|_, region| controller(state, region))),
         ("runs", state.fleet.regions.map(|side, region| runs(state, side, region))),
         ("crons", state.fleet.regions.map(|side, region| crons(state, side, region))),
@@ -57,7 +57,7 @@ fn regions(buf: &mut Buffer, area: Rect, state: &State, look: &Look<'_>) {
     }
 }
 
-fn api(state: &State, region: &Region) -> Row {
+fn api(state: &State, region: &Region, columns: usize) -> Row {
     match (region.api.freshness(state.fleet.now), &region.api.error) {
         (Freshness::Live(_) | Freshness::Late(_), _) => {
             let row = Row::new().say(region.api.latency.map(fine).unwrap_or_default()).dim("  ");
@@ -70,8 +70,10 @@ fn api(state: &State, region: &Region) -> Row {
             }
         }
         (Freshness::Stale(span), error) => {
-            let why = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            Row::of(format!("no answer {}{why}", age(span)), Tone::Bad)
+            let short = format!("no answer for {}", age(span));
+            let whole = error.as_ref().map(|error| format!("{short}: {error}"));
+            // What does not fit stands in the alarm below.
+            Row::of(whole.filter(|text| width(text) <= columns).unwrap_or(short), Tone::Bad)
         }
         (Freshness::Blind, Some(error)) => Row::of(error.text.clone(), Tone::Bad),
         (Freshness::Blind, None) => Row::of("no answer yet", Tone::Unknown),
@@ -85,18 +87,9 @@ fn controller(state: &State, region: &Region) -> Row {
         None => Row::new().add(numbers, Tone::Old).add("  unknown now", Tone::Unknown),
         Some(live) if live.gone() => Row::new().say(numbers).dim("  held"),
         Some(live) => match live.leader(state.fleet.now) {
-            Some(pod) => Row::new().say(numbers).dim("  leader ").say(tail(&pod.name)),
+            Some(pod) => Row::new().say(numbers).dim("  leader ").say(super::region::end(&pod.name, 13)),
             None => Row::new().say(numbers).add("  no leader", Tone::Warn),
         },
-    }
-}
-
-/// The end of a pod's name, which is what tells it from its brothers.
-fn tail(name: &str) -> String {
-    let chars: Vec<char> = name.chars().collect();
-    match chars.len().checked_sub(12) {
-        Some(from) if from > 0 => format!("…{}", chars.iter().skip(from).collect::<String>()),
-        _ => name.to_owned(),
     }
 }
 
@@ -111,7 +104,7 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
     let row = Row::new().add(number(counts.running), tone).dim(" run ").add(number(counts.pending), tone).dim(" pend");
     let row = match region.runs.remembered {
         Some(_) => row,
-        None => row.say(" ").add(number(counts.failed), tone).dim(" fail"),
+        None => row.say(" ").add(super::region::failed(state, side), tone).dim(" fail"),
     };
     if old { row.add("  ?", Tone::Unknown) } else { row }
 }
@@ -138,27 +131,29 @@ fn middle(state: &State, columns: usize) -> Vec<Row> {
     let mut rows = vec![pair(state)];
     match (state.why_no_direction(columns), state.readiness_note()) {
         (why, Some(note)) if why.is_empty() => rows.push(Row::of(cut(&note, columns), Tone::Plain)),
-        (why, None) if why.is_empty() => rows.extend([ready(state), readiness::loss(state, columns)]),
+        (why, None) if why.is_empty() => rows.extend([ready(state, columns), readiness::loss(state, columns)]),
         (why, _) => {
-            rows.push(ready(state));
+            rows.push(ready(state, columns));
             rows.extend(why);
         }
     }
-    if let Some(finding) = state.derived.readiness.blocks.first().filter(|_| !state.run_is_open()) {
+    if let Some(finding) = state.derived.readiness.blocks.first() {
         let (sign, tone) = verdict(finding.answer.verdict);
-        rows.push(
-            Row::new().sign(sign, tone).add(format!(" {}: ", finding.gate), Tone::Strong).say(&*finding.answer.text),
-        );
+        for (at, line) in state.held_by_lines().into_iter().enumerate() {
+            rows.push(match (at, line.strip_prefix(&*finding.gate)) {
+                (0, Some(rest)) => {
+                    Row::new().sign(sign, tone).add(format!(" {}", finding.gate), Tone::Strong).say(rest)
+                }
+                _ => Row::new().say(format!("  {line}")),
+            });
+        }
     }
     if let Some(alarm) = state.derived.alarms.first() {
-        let more = match state.derived.alarms.len() {
-            1 => String::new(),
-            count => format!("+{}", count - 1),
-        };
+        // How many there are stands in the header.
         let region = alarm.side.map(|side| format!("{} ", state.fleet.name(side))).unwrap_or_default();
         for (at, line) in alarm_lines(alarm, state.alarm_columns()).into_iter().enumerate() {
             rows.push(match at {
-                0 => weighty(Row::new(), alarm.weight).say(format!("{region}{line}")).fill().add(&*more, Tone::Warn),
+                0 => weighty(Row::new(), alarm.weight).say(format!("{region}{line}")),
                 _ => Row::new().say(format!("{:8}{line}", "")),
             });
         }
@@ -194,8 +189,10 @@ fn pair(state: &State) -> Row {
     }
 }
 
-fn ready(state: &State) -> Row {
+fn ready(state: &State, columns: usize) -> Row {
     let (word, tone) = state.readiness_word();
     let back = state.leads_back_to().map(|name| format!("back to {name}: ")).unwrap_or_default();
-    Row::new().say(back).add(word, tone).dim("   ").then(readiness::time(state))
+    let verdict = Row::new().say(back).add(word, tone).dim("   ");
+    let long = verdict.clone().then(readiness::time(state, "serves again in about "));
+    if width(&long.text()) <= columns { long } else { verdict.then(readiness::time(state, "in about ")) }
 }

@@ -39,7 +39,7 @@ pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
             rows.push(Row::new().dim(format!("{:23}lift it: {}", "", finding.answer.lift)));
         }
     }
-    let (time, loss) = (time(state), loss(state, columns));
+    let (time, loss) = (time(state, "serves again in about "), loss(state, columns));
     // An estimated loss has many words; it then has a line of its own.
     if width(&time.text()) + width(&loss.text()) + 3 > columns && rows.len() + 1 < height {
         rows.extend([time, loss]);
@@ -52,8 +52,8 @@ pub fn rows(state: &State, columns: usize, height: usize) -> Vec<Row> {
     rows
 }
 
-/// The price of a failover now: time. Nothing without a direction.
-pub fn time(state: &State) -> Row {
+/// The price of a failover now: time, after words of the caller's. Nothing without a direction.
+pub fn time(state: &State, words: &str) -> Row {
     let readiness = &state.derived.readiness;
     let target = state.fleet.policy.rto_target;
     let caches = readiness.caches_new_after.map(|ttl| format!(", caches new +{}", age(ttl))).unwrap_or_default();
@@ -61,9 +61,7 @@ pub fn time(state: &State) -> Row {
     if readiness.direction.is_none() {
         return Row::new();
     }
-    Row::new()
-        .dim("serves again in about ")
-        .add(format!("{} of {}{caches}", clock(readiness.takes), age(target)), takes)
+    Row::new().dim(words).add(format!("{} of {}{caches}", clock(readiness.takes), age(target)), takes)
 }
 
 /// And what is lost: bytes, then runs; and where it fits, rows and the limit.

@@ -1,26 +1,26 @@
 //! One region in six lines. What is no longer known stays, dimmed and dated; what never was known says so.
 
 use crate::console::pages::words::moment;
-use crate::console::row::{Piece, Row, Sign, Tone};
+use crate::console::row::{Piece, Row, Sign, Tone, width};
 use crate::console::state::State;
 use crate::domain::fleet::region::Region;
 use crate::domain::freshness::{Freshness, Known};
 use crate::domain::kubernetes::{Controllers, NodeCounts};
 use crate::domain::region::Side;
-use crate::domain::units::{age, count, fine};
+use crate::domain::units::{age, count, fine, many};
 
 pub fn rows(state: &State, side: Side, columns: usize) -> Vec<Row> {
     let region = state.fleet.region(side);
     let now = state.fleet.now;
     let silent = !region.api.usable(now);
     let seen = region.api.last_answer.is_some() || region.controllers.is_some() || region.runs.known();
-    let mut rows = vec![api(state, region)];
+    let mut rows = vec![api(state, region, columns)];
     if silent && seen {
         rows.push(as_of(state, region));
     }
     rows.push(controllers(state, region, side));
     if !(silent && seen) {
-        rows.push(leader(state, region));
+        rows.push(leader(state, region, columns));
     }
     rows.push(runs(state, side, region));
     rows.push(if silent && region.runs.known() {
@@ -32,21 +32,23 @@ pub fn rows(state: &State, side: Side, columns: usize) -> Vec<Row> {
     rows
 }
 
-fn api(state: &State, region: &Region) -> Row {
+fn api(state: &State, region: &Region, columns: usize) -> Row {
     let health = &region.api;
     let fresh = health.freshness(state.fleet.now);
-    let version = region.identity.as_ref().map(|known| format!("  {}", known.value.version)).unwrap_or_default();
+    // What a vendor adds to the version is told by nothing here, and takes the room of the nodes.
+    let version = region.identity.as_ref().and_then(|known| known.value.version.split(['+', '-']).next());
+    let version = version.map(|version| format!("  {version}")).unwrap_or_default();
     match (fresh, &health.error) {
         (Freshness::Live(_) | Freshness::Late(_), _) => {
             let latency = health.latency.map(fine).unwrap_or_default();
             Row::new().dim("api ").say(latency).dim(version).fill().then(nodes(state, region))
         }
         (Freshness::Stale(span), error) => {
-            let why = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            Row::new()
-                .dim("api ")
-                .sign(Sign::Block, Tone::Bad)
-                .add(format!(" no answer for {}{why}", age(span)), Tone::Bad)
+            let short = format!(" no answer for {}", age(span));
+            let whole = error.as_ref().map(|error| format!("{short}: {error}"));
+            // What does not fit beside the label and a sign of up to four columns stands in the alarm below.
+            let text = whole.filter(|text| width(text) + 8 <= columns).unwrap_or(short);
+            Row::new().dim("api ").sign(Sign::Block, Tone::Bad).add(text, Tone::Bad)
         }
         (Freshness::Blind, Some(error)) => {
             Row::new().dim("api ").sign(Sign::Block, Tone::Bad).add(format!(" {error}"), Tone::Bad)
@@ -123,13 +125,13 @@ fn queue(state: &State, region: &Region, controllers: &Controllers, _: Side) -> 
     }
 }
 
-fn leader(state: &State, region: &Region) -> Row {
+fn leader(state: &State, region: &Region, columns: usize) -> Row {
     let label = Row::new().dim("leader ");
     let Some(controllers) = region.live_controllers(state.fleet.now) else {
         return label.add("not known", Tone::Unknown);
     };
     match controllers.leader(state.fleet.now) {
-        Some(pod) => label.say(&*pod.name),
+        Some(pod) => label.say(end(&pod.name, columns.saturating_sub(7))),
         None if controllers.gone() && as_it_should_be(state, region) => label.dim("none, as it should be"),
         None => {
             let crash = controllers.pods.iter().find_map(|pod| pod.waiting.clone());
@@ -137,6 +139,12 @@ fn leader(state: &State, region: &Region) -> Row {
             label.sign(Sign::Warn, Tone::Warn).add(format!(" none{why}"), Tone::Warn)
         }
     }
+}
+
+/// The end of a pod's name, which is what tells it from its brothers, in so many columns.
+pub(super) fn end(name: &str, columns: usize) -> String {
+    let left_out = name.chars().count().saturating_sub(columns);
+    if left_out == 0 { name.to_owned() } else { format!("…{}", name.chars().skip(left_out + 1).collect::<String>()) }
 }
 
 /// Nobody leads in a standby, nor in a primary of before.
@@ -163,16 +171,24 @@ fn runs(state: &State, side: Side, region: &Region) -> Row {
     let row = match region.runs.remembered {
         Some(_) => row,
         None if old => row,
-        None => row.dim("  failed ").add(number(counts.failed), tone),
+        None => row.dim("  failed ").add(failed(state, side), tone),
     };
     if old {
         return row.fill().add("unknown now", Tone::Unknown);
     }
     match region.scope.as_deref() {
         Some([only]) => row.fill().dim(format!("in {only}")),
-        Some(names) if !names.is_empty() => row.fill().dim(format!("in {} namespaces", names.len())),
+        Some(names) if !names.is_empty() => {
+            row.fill().dim(format!("in {}", many(names.len(), "namespace", "namespaces")))
+        }
         _ => row,
     }
+}
+
+/// Runs that ended badly: of those that are kept, so there may be more.
+pub(super) fn failed(state: &State, side: Side) -> String {
+    let more = if state.fleet.region(side).runs.let_go > 0 { "+" } else { "" };
+    format!("{}{more}", count(state.runs.counts.get(side).failed as u64))
 }
 
 /// How the number of unfinished runs went, as the controller's metrics tell.
