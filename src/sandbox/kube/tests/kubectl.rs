@@ -67,6 +67,14 @@ async fn reads() {
     assert!(kubectl.fine("get wf -n ml train-1 -o yaml").await.contains("entrypoint: main"));
     assert!(kubectl.fine("get wf -n ml -l workflows.argoproj.io/phase=Failed").await.contains("No resources"));
     assert!(kubectl.fine("api-resources").await.contains("clusterwftmpl,cwft"));
+    assert!(kubectl.fine("explain wf.spec").await.contains("spec <Object>"));
+    assert!(kubectl.fine("explain deployments").await.contains("Deployment of the sandbox"));
+    assert!(kubectl.fine("get --raw /readyz?verbose").await.ends_with("readyz check passed\n"));
+    let metrics = kubectl.fine("get --raw /metrics").await;
+    assert!(
+        metrics.contains("apiserver_request_total{resource=\"nodes\",subresource=\"\",verb=\"LIST\"} 1"),
+        "{metrics}"
+    );
     let (fine, text) = kubectl.output("get wf -A --context us-central1-nobody").await;
     assert!(!fine && text.contains("User \"nobody\" cannot list resource \"workflows\""), "{text}");
 }
