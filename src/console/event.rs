@@ -41,6 +41,8 @@ pub enum Event {
         /// One line.
         text: String,
     },
+    /// What a scenario announced or did. Shown as a word, and kept on the timeline: it must be found again later.
+    Scenario(String),
     /// Every source has answered or failed once: from here on an empty list is an empty list.
     Settled,
 }

@@ -555,6 +555,21 @@ fn trouble_stops_the_run_loudly_until_it_is_taken_up_again() {
 }
 
 #[test]
+fn what_a_scenario_announced_is_found_again_in_every_view() {
+    let mut state = healthy(WIDE);
+    update(&mut state, Event::Scenario("us-central1 goes \u{1b}[31mdown".to_owned()));
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.text.contains("goes")));
+    for view in [View::Database, View::Timeline] {
+        state.trail.go(view);
+        update(&mut state, Event::Key(Key::plain(Code::Down)));
+    }
+    let kept = state.timeline.lines.iter().find(|line| line.text.starts_with("scenario: us-central1 goes"));
+    let kept = kept.expect("a line on the timeline");
+    assert_eq!((kept.side, kept.weight), (None, Weight::Warn));
+    assert!(!kept.text.contains('\u{1b}'), "cleaned");
+}
+
+#[test]
 fn every_key_of_a_hint_does_something() {
     for make in [healthy as fn(Size) -> State, at_promote, ended, tree] {
         let state = make(WIDE);

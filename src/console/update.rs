@@ -59,6 +59,13 @@ pub fn update(state: &mut State, event: Event) -> Vec<Command> {
             state.say(weight, text);
             Vec::new()
         }
+        Event::Scenario(text) => {
+            let line = format!("scenario: {}", clean_to(&text, 300));
+            state.fleet.happenings.push(state.fleet.now, None, Weight::Warn, line);
+            state.say(Weight::Warn, text);
+            state.lists(false);
+            Vec::new()
+        }
         Event::Settled => {
             state.settled = true;
             state.derive_all();

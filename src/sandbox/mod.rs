@@ -17,7 +17,7 @@ mod places;
 use crate::domain::endpoints::Endpoints;
 use crate::domain::policy::Policy;
 use crate::domain::region::{PerSide, Side};
-use argo::{Archive, PostgresArchive, Region, RegionOptions, RegionSeed, Role, Runs, Timing, seed_region};
+use argo::{Archive, ArchiveRow, PostgresArchive, Region, RegionOptions, RegionSeed, Role, Runs, Timing, seed_region};
 use dns::{DnsError, DnsOptions, DnsServer};
 use kube::{ApiServer, ApiServerError, ApiServerOptions, Store};
 use postgres::{Pair, PairError, PairOptions};
@@ -233,7 +233,14 @@ async fn region(pair: &Pair, side: Side, mut seed: RegionSeed) -> Result<(ApiSer
         .await
         .map_err(|error| SandboxError::Api { region: name, error })?;
     let archive = PostgresArchive::connect(&pair.url(pair_side(side), postgres::Role::Argo));
-    let archive: Arc<dyn Archive> = Arc::new(archive.map_err(|error| failed(error.to_string()))?);
+    let archive = archive.map_err(|error| failed(error.to_string()))?;
+    let primary = seed.role == Role::Primary;
+    if primary {
+        // Before anyone looks: what is seeded is no sign of how fast this database is written.
+        archive.install(&archived(&store, name)).await.map_err(|error| failed(error.to_string()))?;
+        pair.settle(pair_side(side)).await?;
+    }
+    let archive: Arc<dyn Archive> = Arc::new(archive);
     let options = RegionOptions {
         archive: Some(archive),
         timing: Timing::drill(),
@@ -242,7 +249,17 @@ async fn region(pair: &Pair, side: Side, mut seed: RegionSeed) -> Result<(ApiSer
     };
     let region = Region::start(options).await.map_err(|error| failed(error.to_string()))?;
     api.set_kubelet(region.kubelet());
+    if primary {
+        region.settle().await.map_err(|error| failed(error.to_string()))?;
+    }
     Ok((api, region))
+}
+
+/// The rows of the seeded runs that say that they are archived.
+fn archived(store: &Store, cluster: &str) -> Vec<ArchiveRow> {
+    let runs = store.list(kube::Kind::Workflow, None).items;
+    let archived = runs.iter().filter(|run| run.label(argo::ARCHIVING) == Some("Archived"));
+    archived.map(|run| ArchiveRow::of(cluster, &run.value())).collect()
 }
 
 async fn line(pair: &Pair, side: Side) -> Result<Relay, SandboxError> {

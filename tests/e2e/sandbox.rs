@@ -1,8 +1,11 @@
 //! `leeward sandbox`: other tools see two clusters, faults come by standard input, and nothing is left of it however it ends.
 
-use crate::support::bench::{A, B};
+use crate::support::bench::{A, B, Bench};
 use crate::support::program::{Program, leeward};
 use crate::support::{Turn, marked, turn, until};
+use leeward::domain::region::Side;
+use leeward::sandbox::kube::Kind;
+use leeward::sandbox::postgres;
 use rustix::process::Signal;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -117,6 +120,31 @@ fn other_tools_see_two_clusters_and_faults_come_by_standard_input() {
     sandbox.program.type_line("quit");
     sandbox.program.end().ended(0);
     sandbox.is_gone(&ports);
+}
+
+/// What the sandbox writes to become what it is must not be seen as the rate at which its database is written: the loss of
+/// an outage is estimated by that.
+#[test]
+fn what_is_seeded_is_no_sign_of_how_fast_the_database_is_written() {
+    let bench = Bench::start();
+    let count = |side, of: &str| bench.sql(side, of).parse::<u64>().unwrap();
+    let rows = |side| count(side, "SELECT count(*) FROM argo_archived_workflows");
+    let written = || count(postgres::Side::A, "pg_current_wal_lsn() - '0/0'");
+    let (seeded, before) = (rows(postgres::Side::A), written());
+    assert!(seeded >= 32, "the finished runs are in the archive: {seeded}");
+    assert_eq!(rows(postgres::Side::B), seeded, "and the replica has them");
+    assert!(bench.holder(Side::A, "workflow-controller").is_some(), "a controller leads already");
+    assert_eq!(bench.sql(postgres::Side::A, "current_setting('autovacuum')"), "off", "nothing is tidied up later");
+    let canary = serde_json::json!({"metadata": {"name": "first", "namespace": "ml"},
+        "spec": {"workflowTemplateRef": {"name": "dr-canary"}}});
+    let store = bench.sandbox().api(Side::A).store();
+    store.create(Kind::Workflow, canary, leeward::domain::Timestamp::now()).unwrap();
+    let archived = "EXISTS (SELECT FROM argo_archived_workflows WHERE name = 'first')";
+    until("a run is archived", || (bench.sql(postgres::Side::A, archived) == "true").then_some(()));
+    let runs = rows(postgres::Side::A) - seeded;
+    let each = (written() - before) / runs;
+    // Each is a row of some kilobytes, and after a checkpoint the first change of each page is a page.
+    assert!(each < 48 * 1024, "{each} bytes of log for each of {runs} runs");
 }
 
 /// `kubectl get wf -A -w` gets the list and then changes.

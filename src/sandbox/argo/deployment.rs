@@ -8,12 +8,14 @@ use super::{
     super::kube::{Kind, ObjectKey, clock},
     budget::is_ready,
     change::Change,
-    json::{label, mark, name, namespace, number, owner, owner_uid, text},
+    json::{annotation, label, mark, name, namespace, number, owner, owner_uid, text},
     names::fnv32a,
 };
 
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 const HASH: &str = "pod-template-hash";
+/// Which template in turn it is: `kubectl rollout` reads it.
+const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// A short name made of a seed: the same seed, the same name.
 pub fn suffix(seed: &str, length: usize) -> String {
@@ -49,10 +51,13 @@ pub fn deployment(deployment: &Value, sets: &[Value], pods: &[Value], now: Times
         pods.iter().filter(move |pod| owner_uid(pod) == uid).filter(live).collect()
     };
     let current = own.iter().find(|set| label(set, HASH) == hash);
+    let newest = own.iter().map(|set| revision(set)).max().unwrap_or(0);
     let Some(current) = current else {
-        changes.push(Change::Create(Kind::ReplicaSet, replica_set(deployment, &hash, wanted)));
+        changes.push(Change::Create(Kind::ReplicaSet, replica_set(deployment, &hash, wanted, newest + 1)));
         return changes;
     };
+    // An old template that is wanted again is a new revision.
+    let revision = if revision(current) == newest { newest } else { newest + 1 };
     let ready = of(current).iter().filter(|pod| is_ready(pod)).count();
     let mut totals = (0, 0, 0);
     for set in &own {
@@ -64,7 +69,8 @@ pub fn deployment(deployment: &Value, sets: &[Value], pods: &[Value], now: Times
         } else {
             number(&set["spec"]["replicas"]).unwrap_or(0).min(wanted)
         };
-        let (running, set_changes) = replica_step(set, target, &of(set), deployment, now);
+        let turn = is_current.then_some(revision);
+        let (running, set_changes) = replica_step(set, (target, turn), &of(set), deployment, now);
         changes.extend(set_changes);
         let ready = running.iter().filter(|pod| is_ready(pod)).count();
         totals.0 += integer(running.len());
@@ -73,11 +79,16 @@ pub fn deployment(deployment: &Value, sets: &[Value], pods: &[Value], now: Times
             totals.2 += integer(running.len());
         }
     }
-    changes.extend(deployment_status(deployment, wanted, totals, now));
+    changes.extend(deployment_status(deployment, wanted, totals, revision, now));
     changes
 }
 
-fn replica_set(deployment: &Value, hash: &str, replicas: i64) -> Value {
+/// Of a ReplicaSet; zero: it has none.
+fn revision(set: &Value) -> i64 {
+    annotation(set, REVISION).parse().unwrap_or(0)
+}
+
+fn replica_set(deployment: &Value, hash: &str, replicas: i64, revision: i64) -> Value {
     let mut template = deployment["spec"]["template"].clone();
     if template["metadata"].is_object() {
         mark(&mut template, "labels", HASH, hash);
@@ -90,15 +101,15 @@ fn replica_set(deployment: &Value, hash: &str, replicas: i64) -> Value {
     }
     json!({"metadata": {"name": format!("{}-{hash}", name(deployment)), "namespace": namespace(deployment),
             "labels": template["metadata"]["labels"], "ownerReferences": owner(Kind::Deployment, deployment),
-            "annotations": {"deployment.kubernetes.io/desired-replicas": replicas.to_string()}},
+            "annotations": {"deployment.kubernetes.io/desired-replicas": replicas.to_string(), REVISION: revision.to_string()}},
         "spec": {"replicas": replicas, "selector": selector, "template": template},
         "status": {"replicas": 0}})
 }
 
-/// Brings a ReplicaSet to its target. Answers the pods that stay, and the changes.
+/// Brings a ReplicaSet to its target, and to its revision when that is to be another one. Answers the pods that stay, and the changes.
 fn replica_step<'p>(
     set: &Value,
-    target: i64,
+    (target, turn): (i64, Option<i64>),
     pods: &[&'p Value],
     deployment: &Value,
     now: Timestamp,
@@ -116,6 +127,9 @@ fn replica_step<'p>(
     let ready = integer(sorted.iter().filter(|pod| is_ready(pod)).count());
     let mut after = set.clone();
     after["spec"]["replicas"] = json!(target);
+    if let Some(turn) = turn {
+        mark(&mut after, "annotations", REVISION, &turn.to_string());
+    }
     after["status"] = json!({"replicas": sorted.len(), "fullyLabeledReplicas": sorted.len(), "readyReplicas": ready,
         "availableReplicas": ready, "observedGeneration": set["metadata"]["generation"]});
     if after != *set {
@@ -145,7 +159,13 @@ fn pod(set: &Value, deployment: &Value, number: usize, now: Timestamp) -> Value 
         "spec": spec, "status": {"phase": "Pending", "qosClass": "BestEffort"}})
 }
 
-fn deployment_status(deployment: &Value, wanted: i64, totals: (i64, i64, i64), now: Timestamp) -> Option<Change> {
+fn deployment_status(
+    deployment: &Value,
+    wanted: i64,
+    totals: (i64, i64, i64),
+    revision: i64,
+    now: Timestamp,
+) -> Option<Change> {
     let (replicas, ready, updated) = totals;
     let old = &deployment["status"];
     let condition = |kind: &str, status: bool, reason: &str| {
@@ -174,10 +194,12 @@ fn deployment_status(deployment: &Value, wanted: i64, totals: (i64, i64, i64), n
             status[field] = json!(count);
         }
     }
-    if *old == status {
+    let revision = revision.to_string();
+    if *old == status && annotation(deployment, REVISION) == revision {
         return None;
     }
     let mut after = deployment.clone();
+    mark(&mut after, "annotations", REVISION, &revision);
     after["status"] = status;
     Some(Change::Replace(Kind::Deployment, after))
 }
@@ -210,4 +232,42 @@ pub fn daemon_set(set: &Value, nodes: &[Value], pods: &[Value], now: Timestamp) 
         changes.push(Change::Replace(Kind::DaemonSet, after));
     }
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `kubectl rollout history` and `undo` read: each template is a revision, and an old one that comes back a new.
+    #[test]
+    fn revisions_count_templates_in_turn() {
+        let mut of = json!({"metadata": {"name": "d", "namespace": "ml", "uid": "u"}, "spec": {"replicas": 1,
+            "selector": {"matchLabels": {"app": "d"}},
+            "template": {"metadata": {"labels": {"app": "d"}}, "spec": {"containers": [{"name": "c", "image": "one"}]}}}});
+        let mut sets: Vec<Value> = Vec::new();
+        for (image, sizes, expected) in [("one", 1, "1"), ("two", 2, "2"), ("one", 2, "3"), ("one", 2, "3")] {
+            of["spec"]["template"]["spec"]["containers"][0]["image"] = image.into();
+            // The first step makes a ReplicaSet where one is missing, the second one reports.
+            for _ in 0..2 {
+                for change in deployment(&of, &sets, &[], Timestamp::UNIX_EPOCH) {
+                    match change {
+                        Change::Create(Kind::ReplicaSet, mut set) => {
+                            set["metadata"]["uid"] = name(&set).into();
+                            sets.push(set);
+                        }
+                        Change::Replace(Kind::ReplicaSet, after) => {
+                            sets.retain(|set| name(set) != name(&after));
+                            sets.push(after);
+                        }
+                        Change::Replace(Kind::Deployment, after) => of = after,
+                        _ => {}
+                    }
+                }
+            }
+            assert_eq!((sets.len(), annotation(&of, REVISION)), (sizes, expected), "{image}");
+        }
+        let mut shown: Vec<i64> = sets.iter().map(revision).collect();
+        shown.sort_unstable();
+        assert_eq!(shown, [2, 3]);
+    }
 }

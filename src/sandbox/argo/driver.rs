@@ -53,6 +53,8 @@ pub struct Shared {
     pub archive: RwLock<Option<Arc<dyn Archive>>>,
     /// Whether any controller is up: the plain metrics port is open only then.
     pub up: watch::Sender<bool>,
+    /// Whether one of them leads, with its database prepared.
+    pub works: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -65,6 +67,7 @@ impl Shared {
             shown: Mutex::default(),
             archive: RwLock::new(archive),
             up: watch::Sender::new(false),
+            works: watch::Sender::new(false),
         }
     }
 
@@ -318,7 +321,9 @@ impl Driver {
             })
             .collect();
         let up = !shown.is_empty();
+        let works = self.processes.values().any(Process::works);
         *self.shared.shown() = shown;
         self.shared.up.send_if_modified(|was| std::mem::replace(was, up) != up);
+        self.shared.works.send_if_modified(|was| std::mem::replace(was, works) != works);
     }
 }

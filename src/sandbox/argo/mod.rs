@@ -38,6 +38,7 @@ pub use self::{
     archive::{Archive, ArchiveError, ArchiveRow},
     driver::METRICS_PORT,
     names::{node_id, pod_name},
+    operate::ARCHIVING,
     postgres::{PostgresArchive, SCHEMA_VERSION},
     process::CONFIG_MAP,
     region::{Region, RegionError, RegionOptions},

@@ -4,6 +4,7 @@
 use std::{str::FromStr, time::Duration};
 
 use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -42,6 +43,20 @@ const TABLES: [&str; 6] = [
      primary key (clustername, uid, name), foreign key (clustername, uid) references \
      argo_archived_workflows (clustername, uid) on delete cascade)",
 ];
+
+/// Rows that are sent in one statement: some megabytes.
+const ROWS: usize = 500;
+
+/// JSON as text. That of PostgreSQL cannot hold U+0000; Argo writes a replacement.
+fn without_null(value: &Value) -> String {
+    value.to_string().replace("\\u0000", "ARGO_POSTGRES_NULL_REPLACEMENT")
+}
+
+fn columns(row: &ArchiveRow) -> Value {
+    json!({"clustername": row.cluster, "instanceid": row.instance, "uid": row.uid, "name": row.name, "phase": row.phase,
+        "namespace": row.namespace, "workflow": row.workflow, "startedat": row.started, "finishedat": row.finished,
+        "creationtimestamp": row.created})
+}
 
 impl PostgresArchive {
     /// An archive behind this URL. Connects at the first use, so that a database that is down is no error here.
@@ -88,8 +103,6 @@ impl PostgresArchive {
             .bind(&row.uid)
             .execute(&mut *transaction)
             .await?;
-        // JSON of PostgreSQL cannot hold U+0000; Argo writes a replacement.
-        let workflow = row.workflow.to_string().replace("\\u0000", "ARGO_POSTGRES_NULL_REPLACEMENT");
         sqlx::query(
             "insert into argo_archived_workflows (clustername, instanceid, uid, name, phase, namespace, workflow, \
              startedat, finishedat, creationtimestamp) values ($1, $2, $3, $4, $5, $6, $7::jsonb, \
@@ -102,7 +115,7 @@ impl PostgresArchive {
         .bind(&row.name)
         .bind(&row.phase)
         .bind(&row.namespace)
-        .bind(&workflow)
+        .bind(without_null(&row.workflow))
         .bind(&row.started)
         .bind(&row.finished)
         .bind(&row.created)
@@ -119,6 +132,47 @@ impl PostgresArchive {
             .execute(&mut *transaction)
             .await?;
         }
+        transaction.commit().await
+    }
+
+    /// The tables of an installation that has run for a while, with the rows that it wrote. Meant for an empty database.
+    ///
+    /// # Errors
+    /// What the database refused.
+    pub async fn install(&self, rows: &[ArchiveRow]) -> Result<(), ArchiveError> {
+        self.migrate().await?;
+        for some in rows.chunks(ROWS) {
+            self.fill(some).await.map_err(translate)?;
+        }
+        Ok(())
+    }
+
+    async fn fill(&self, rows: &[ArchiveRow]) -> Result<(), sqlx::Error> {
+        let workflows: Vec<Value> = rows.iter().map(columns).collect();
+        let labels = rows.iter().flat_map(|row| {
+            let of = |(name, value)| json!({"clustername": row.cluster, "uid": row.uid, "name": name, "value": value});
+            row.labels.iter().map(of)
+        });
+        let labels: Vec<Value> = labels.collect();
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query(
+            "insert into argo_archived_workflows (clustername, instanceid, uid, name, phase, namespace, workflow, \
+             startedat, finishedat, creationtimestamp) select clustername, instanceid, uid, name, phase, namespace, \
+             workflow, startedat at time zone 'UTC', finishedat at time zone 'UTC', creationtimestamp at time zone 'UTC' \
+             from jsonb_to_recordset($1::jsonb) as row (clustername text, instanceid text, uid text, name text, \
+             phase text, namespace text, workflow jsonb, startedat timestamptz, finishedat timestamptz, \
+             creationtimestamp timestamptz)",
+        )
+        .bind(without_null(&Value::Array(workflows)))
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "insert into argo_archived_workflows_labels (clustername, uid, name, value) select clustername, uid, name, \
+             value from jsonb_to_recordset($1::jsonb) as row (clustername text, uid text, name text, value text)",
+        )
+        .bind(Value::Array(labels).to_string())
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await
     }
 

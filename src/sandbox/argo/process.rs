@@ -112,6 +112,11 @@ impl Process {
         self.up() && self.election.leads()
     }
 
+    /// Whether it leads and has its database prepared.
+    pub fn works(&self) -> bool {
+        self.up() && matches!(self.stage, Stage::Working(_))
+    }
+
     /// The depths of its queues.
     pub fn depths(&self, world: &World, now: Timestamp) -> std::collections::BTreeMap<&'static str, u64> {
         match &self.stage {

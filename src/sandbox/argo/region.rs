@@ -66,6 +66,9 @@ pub enum RegionError {
     /// No port for the metrics.
     #[error("listening for metrics on loopback: {0}")]
     Listen(#[from] io::Error),
+    /// No controller leads after some time.
+    #[error("its workflow controller did not come up")]
+    NotWorking,
 }
 
 /// A running region.
@@ -75,6 +78,9 @@ pub struct Region {
     orders: mpsc::Sender<Order>,
     tasks: [JoinHandle<()>; 2],
 }
+
+/// A first controller is up within a second: nobody else holds the Lease.
+const SETTLE: Duration = Duration::from_secs(60);
 
 /// Orders that may wait: a click or two ahead of a tick.
 const ORDERS: usize = 8;
@@ -99,6 +105,16 @@ impl Region {
     /// `http://127.0.0.1:port/metrics` of the leading controller; refused while none is up.
     pub fn metrics_url(&self) -> String {
         format!("http://{}/metrics", self.metrics)
+    }
+
+    /// Waits until a controller leads and works, as in a region that has been there for weeks.
+    ///
+    /// # Errors
+    /// It takes far longer than even a busy machine needs.
+    pub async fn settle(&self) -> Result<(), RegionError> {
+        let mut works = self.shared.works.subscribe();
+        let settled = tokio::time::timeout(SETTLE, works.wait_for(|works| *works)).await;
+        if matches!(settled, Ok(Ok(_))) { Ok(()) } else { Err(RegionError::NotWorking) }
     }
 
     /// Puts another archive in place; a running controller uses it for its next write.

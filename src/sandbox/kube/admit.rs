@@ -1,6 +1,7 @@
 //! What the API server checks and fills in before an object is stored: names, namespaces, immutable fields, status
 //! subresources, defaults. Pure.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -222,7 +223,22 @@ fn defaults(kind: Kind, object: &mut Value, user: User) {
         }
     };
     match kind {
-        Kind::Namespace => object["status"] = json!({"phase": "Active"}),
+        Kind::Namespace => {
+            if !object["metadata"]["labels"].is_object() {
+                object["metadata"]["labels"] = json!({});
+            }
+            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
+            object["spec"] = json!({"finalizers": ["kubernetes"]});
+            object["status"] = json!({"phase": "Active"});
+        }
+        Kind::Secret => secret(object),
+        Kind::Service => {
+            spec(object);
+            if object["spec"].get("type").is_none() {
+                object["spec"]["type"] = "ClusterIP".into();
+            }
+            object["status"] = json!({"loadBalancer": {}});
+        }
         Kind::Pod => {
             spec(object);
             if object["spec"].get("terminationGracePeriodSeconds").is_none() {
@@ -247,6 +263,20 @@ fn defaults(kind: Kind, object: &mut Value, user: User) {
             }
         }
         _ => {}
+    }
+}
+
+/// A Secret is of some type, and what was given as plain text is stored as data.
+fn secret(object: &mut Value) {
+    if object.get("type").is_none() {
+        object["type"] = "Opaque".into();
+    }
+    let plain = object.as_object_mut().and_then(|fields| fields.remove("stringData"));
+    if plain.is_some() && !object["data"].is_object() {
+        object["data"] = json!({});
+    }
+    for (key, text) in plain.as_ref().and_then(Value::as_object).into_iter().flatten() {
+        object["data"][key] = BASE64_STANDARD.encode(text.as_str().unwrap_or("")).into();
     }
 }
 

@@ -114,7 +114,7 @@ fn openapi_index() -> Value {
 /// kubectl looks for a PATCH with a `fieldValidation` parameter per kind; without it, it downloads a schema and validates
 /// on its own side.
 fn openapi(group: &str, version: &str) -> Value {
-    let mut paths = serde_json::Map::new();
+    let (mut paths, mut schemas) = (serde_json::Map::new(), serde_json::Map::new());
     for meta in in_group(group, version) {
         let scope = if meta.namespaced { "/namespaces/{namespace}" } else { "" };
         let path = format!("{}{scope}/{}/{{name}}", meta.prefix(), meta.plural);
@@ -123,11 +123,24 @@ fn openapi(group: &str, version: &str) -> Value {
             .map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}}))
             .collect();
         let kind = json!({"group": meta.group, "version": meta.version, "kind": meta.kind});
+        schemas.insert(format!("sandbox.{}", meta.kind), schema(meta, &kind));
         let operation = json!({"parameters": parameters, "x-kubernetes-action": "patch",
             "x-kubernetes-group-version-kind": kind, "responses": {}});
         paths.insert(path, json!({"patch": operation}));
     }
-    json!({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.33.0"}, "paths": paths})
+    json!({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.33.0"}, "paths": paths,
+        "components": {"schemas": schemas}})
+}
+
+/// What `kubectl explain` has to say: the parts that every object has. What is in them is described nowhere, as with the
+/// definitions of a plain installation of Argo Workflows.
+fn schema(meta: &Meta, kind: &Value) -> Value {
+    let described = |text: &str| json!({"type": "string", "description": text});
+    let open = || json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    json!({"type": "object", "x-kubernetes-group-version-kind": [kind],
+        "description": format!("{} of the sandbox; its fields are not described here.", meta.kind),
+        "properties": {"apiVersion": described("Group and version of the form of this object."),
+            "kind": described("What this object is."), "metadata": open(), "spec": open(), "status": open()}})
 }
 
 #[cfg(test)]

@@ -146,6 +146,11 @@ impl Query {
         found.filter(|value| !value.is_empty())
     }
 
+    /// Whether a parameter stands there, with a value or without.
+    pub fn has(&self, name: &str) -> bool {
+        self.pairs.iter().any(|(one, _)| one == name)
+    }
+
     /// Whether a boolean parameter is set.
     pub fn is(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| matches!(value, "true" | "1"))

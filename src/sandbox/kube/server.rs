@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
+    fmt::Write as _,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -108,6 +109,23 @@ impl Shared {
     pub(super) fn count(&self, verb: &str, resource: &str) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry((verb.to_owned(), resource.to_owned())).or_default() += 1;
+    }
+
+    /// What the server shows of itself: the requests it got, by the name that a real one has for that.
+    pub(super) fn metrics(&self) -> String {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text =
+            "# HELP apiserver_request_total [STABLE] Counter of apiserver requests broken out for each verb \
+                        and resource.\n# TYPE apiserver_request_total counter\n"
+                .to_owned();
+        for ((verb, resource), count) in requests.iter() {
+            let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
+            let verb = verb.to_uppercase();
+            let labels = format!("resource=\"{resource}\",subresource=\"{sub}\",verb=\"{verb}\"");
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "apiserver_request_total{{{labels}}} {count}");
+        }
+        text
     }
 }
 

@@ -249,6 +249,14 @@ impl Pair {
         self.setup.wait_streaming(from, to, self.region(replica)).await
     }
 
+    /// Puts a checkpoint behind what was written so far, and returns when the replica has replayed all of it: from here on
+    /// only what the regions do is in the log.
+    pub async fn settle(&self, primary: Side) -> Result<(), PairError> {
+        let mut admin = self.connect(primary, Role::Admin).await?;
+        run(&mut admin, "checkpoint", "CHECKPOINT".to_owned()).await?;
+        self.wait_streaming(primary.other()).await
+    }
+
     /// Throws a side's data away and makes it a streaming replica of the other, which must be a running primary: what
     /// follows a failover once the old side is given up.
     pub async fn rebuild(&self, side: Side) -> Result<(), PairError> {

@@ -61,6 +61,11 @@ max_connections = 60
 # Files in the data folder rather than /dev/shm, so that a killed server leaves nothing behind.
 dynamic_shared_memory_type = mmap
 fsync = off
+# As most productions have it: the first change of a page after a checkpoint writes less.
+wal_compression = on
+# In a cluster that is minutes old it would go through every catalogue of every database, and write more log in a second
+# than the regions in ten minutes: whoever looks would take that for how fast this database is written.
+autovacuum = off
 jit = off
 min_wal_size = 32MB
 max_wal_size = 256MB

@@ -19,7 +19,6 @@ use crate::adapters::kubernetes::Wanted;
 use crate::console::keymap::Keymap;
 use crate::console::{self, Command, Event, Setup as ConsoleSetup, Size, State, update};
 use crate::domain::fleet::Fleet;
-use crate::domain::fleet::happening::Weight;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::observation::Observation;
 use crate::domain::region::{PerSide, Side};
@@ -116,7 +115,7 @@ pub async fn run(
             news = next_news(&mut console.driving) => console.take_news(news).await,
             Some(runs) = journals.recv() => console.take_runs(&runs),
             Some(observation) = console.sources.observations.recv() => console.take_observations(observation),
-            Some(text) = announcements.recv() => console.happen(Event::Notice { weight: Weight::Warn, text }),
+            Some(text) = announcements.recv() => console.happen(Event::Scenario(text)),
             _ = tick.tick() => console.tick(),
             _ = note.tick() => console.note(),
         }

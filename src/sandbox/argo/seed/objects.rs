@@ -54,11 +54,11 @@ fn installation(seed: &RegionSeed) -> Vec<(Kind, Value)> {
         "command": ["workflow-controller"], "args": [],
         "env": [{"name": "LEADER_ELECTION_IDENTITY",
             "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}}],
-        "ports": [{"name": "metrics", "containerPort": 9090, "protocol": "TCP"}, {"containerPort": 6060}],
-        "livenessProbe": {"httpGet": {"port": 6060, "path": "/healthz"}, "failureThreshold": 3,
+        "ports": [{"name": "metrics", "containerPort": 9090, "protocol": "TCP"}, {"containerPort": 6060, "protocol": "TCP"}],
+        "livenessProbe": {"httpGet": {"port": 6060, "path": "/healthz", "scheme": "HTTP"}, "failureThreshold": 3, "successThreshold": 1,
             "initialDelaySeconds": 90, "periodSeconds": 60, "timeoutSeconds": 30}});
     let server = json!({"name": "argo-server", "image": format!("quay.io/argoproj/argocli:{ARGO_VERSION}"), "args": ["server"],
-        "ports": [{"name": "web", "containerPort": 2746}]});
+        "ports": [{"name": "web", "containerPort": 2746, "protocol": "TCP"}]});
     vec![
         (Kind::ServiceAccount, json!({"metadata": {"name": "argo", "namespace": "argo"}})),
         (Kind::Secret, secret),

@@ -205,7 +205,17 @@ fn static_path(context: &Context, path: &str) -> Answer {
         return Err(Failure::new(StatusCode::FORBIDDEN, "Forbidden", why));
     }
     match path.trim_end_matches('/') {
+        // `?verbose` has no value.
+        at @ ("/livez" | "/readyz" | "/healthz") if context.query.has("verbose") => {
+            let checks = "[+]ping ok\n[+]log ok\n";
+            let text = format!("{checks}{} check passed\n", at.trim_start_matches('/'));
+            return Ok(bytes(StatusCode::OK, "text/plain; charset=utf-8", text));
+        }
         "/livez" | "/readyz" | "/healthz" => return Ok(plain(StatusCode::OK, "ok")),
+        "/metrics" => {
+            let text = context.shared.metrics();
+            return Ok(bytes(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text));
+        }
         _ => {}
     }
     let negotiated = negotiate(context.accept.as_deref()).or(Some(Form::Full));

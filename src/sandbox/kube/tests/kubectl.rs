@@ -67,6 +67,14 @@ async fn reads() {
     assert!(kubectl.fine("get wf -n ml train-1 -o yaml").await.contains("entrypoint: main"));
     assert!(kubectl.fine("get wf -n ml -l workflows.argoproj.io/phase=Failed").await.contains("No resources"));
     assert!(kubectl.fine("api-resources").await.contains("clusterwftmpl,cwft"));
+    assert!(kubectl.fine("explain wf.spec").await.contains("spec <Object>"));
+    assert!(kubectl.fine("explain deployments").await.contains("Deployment of the sandbox"));
+    assert!(kubectl.fine("get --raw /readyz?verbose").await.ends_with("readyz check passed\n"));
+    let metrics = kubectl.fine("get --raw /metrics").await;
+    assert!(
+        metrics.contains("apiserver_request_total{resource=\"nodes\",subresource=\"\",verb=\"LIST\"} 1"),
+        "{metrics}"
+    );
     let (fine, text) = kubectl.output("get wf -A --context us-central1-nobody").await;
     assert!(!fine && text.contains("User \"nobody\" cannot list resource \"workflows\""), "{text}");
 }
@@ -119,6 +127,43 @@ async fn writes() {
     let deployment = server.store().get(Kind::Deployment, "argo", "workflow-controller").unwrap().value();
     assert_eq!(deployment["spec"]["replicas"], 0);
     kubectl.fine("rollout restart deployment workflow-controller -n argo").await;
+}
+
+/// What `kubectl create` makes, it sends as protobuf and in no other form.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn creates_built_in_kinds() {
+    let server = server().await;
+    let Some(kubectl) = Kubectl::new(&server).await else { return };
+    let get = |kind, name: &str| server.store().get(kind, "ml", name).unwrap().value();
+    kubectl.fine("create ns team").await;
+    assert!(server.store().get(Kind::Namespace, "", "team").is_some());
+    kubectl.fine("create cm c -n ml --from-literal=key=value").await;
+    assert_eq!(get(Kind::ConfigMap, "c")["data"], json!({"key": "value"}));
+    kubectl.fine("create secret generic s -n ml --from-literal=key=value").await;
+    let secret = get(Kind::Secret, "s");
+    assert_eq!((&secret["data"], &secret["type"]), (&json!({"key": "dmFsdWU="}), &json!("Opaque")));
+    kubectl.fine("create sa a -n ml").await;
+    kubectl.fine("create quota q -n ml --hard=pods=3,requests.cpu=500m").await;
+    assert_eq!(get(Kind::ResourceQuota, "q")["spec"]["hard"], json!({"pods": "3", "requests.cpu": "500m"}));
+    kubectl.fine("create deployment d -n ml --image=pause:3 --replicas=2 --port=80 -- sleep 1").await;
+    let spec = get(Kind::Deployment, "d")["spec"].clone();
+    assert_eq!((&spec["replicas"], &spec["selector"]), (&json!(2), &json!({"matchLabels": {"app": "d"}})));
+    let container = &spec["template"]["spec"]["containers"][0];
+    assert_eq!(container["command"], json!(["sleep", "1"]));
+    assert_eq!(container["ports"][0]["containerPort"], 80);
+    kubectl.fine("create pdb p -n ml --selector=app=d --max-unavailable=50%").await;
+    assert_eq!(get(Kind::PodDisruptionBudget, "p")["spec"]["maxUnavailable"], "50%");
+    kubectl.fine("create service clusterip v -n ml --tcp=80:8080").await;
+    assert_eq!(get(Kind::Service, "v")["spec"]["ports"][0]["targetPort"], 8080);
+    kubectl.fine("create role r -n ml --verb=get,list --resource=pods,pods/log").await;
+    assert_eq!(get(Kind::Role, "r")["rules"][0]["verbs"], json!(["get", "list"]));
+    kubectl.fine("create rolebinding b -n ml --role=r --serviceaccount=ml:a").await;
+    let subject = json!({"kind": "ServiceAccount", "name": "a", "namespace": "ml"});
+    assert_eq!(get(Kind::RoleBinding, "b")["subjects"][0], subject);
+    kubectl.fine("create cm e -n ml --dry-run=server").await;
+    assert!(server.store().get(Kind::ConfigMap, "ml", "e").is_none());
+    let (fine, text) = kubectl.output("create cm c -n ml").await;
+    assert!(!fine && text.contains("configmaps \"c\" already exists"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
