@@ -66,6 +66,8 @@ pub struct StepRun {
     pub started: Option<StepStarted>,
     /// When the newest attempt began.
     pub started_at: Option<Timestamp>,
+    /// When the newest request of the newest attempt was answered, or given up.
+    pub answered_at: Option<Timestamp>,
     /// When it was behind us.
     pub ended_at: Option<Timestamp>,
     /// Only what was observed after this proves anything about it: its start, the start of its undo, or the moment at
@@ -132,6 +134,7 @@ impl Run {
             state: StepState::Waiting,
             started: None,
             started_at: None,
+            answered_at: None,
             ended_at: None,
             proof_from: None,
             spans: Vec::new(),

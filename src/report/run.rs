@@ -238,7 +238,7 @@ pub(super) fn in_flight(runs: usize, at: Timestamp) -> String {
 /// How much time the lost log spans: what was written between the last look at the old side and its end.
 fn seconds_words(loss: &Loss) -> String {
     match loss.unseen {
-        None if loss.exact && loss.bytes == Some(Bytes(0)) => "0 s of log".to_owned(),
+        _ if loss.exact && loss.bytes == Some(Bytes(0)) => "0 s of log".to_owned(),
         None => "seconds of log not known".to_owned(),
         Some(seen) if seen.as_secs() == 0 => "less than 1 s of log".to_owned(),
         Some(seen) => format!("up to {} of log", clock(seen)),

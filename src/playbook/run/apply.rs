@@ -60,7 +60,7 @@ impl Run {
         }
         match &record.event {
             Event::StepStarted(start) => self.start(start, record.at)?,
-            Event::EffectEnded { step, index, outcome } => self.effect_ended(step, *index, outcome)?,
+            Event::EffectEnded { step, index, outcome } => self.effect_ended(step, *index, outcome, record.at)?,
             Event::StepDone { step, evidence, note } => {
                 let slot = self.told(step, word, |state| matches!(state, StepState::Uncertain(_)))?;
                 slot.evidence.clone_from(evidence);
@@ -138,7 +138,12 @@ impl Run {
             StepState::Waiting => in_turn,
             _ => false,
         };
-        self.told(id, "step-unproven", open)?.end(StepState::Unproven(reason.to_owned()), at);
+        let slot = self.told(id, "step-unproven", open)?;
+        // From the last answer on it was a person's time: whoever decided to go on without a proof.
+        if let Some(answered) = slot.answered_at.filter(|_| slot.state == StepState::Started && gate.is_some()) {
+            slot.leave(StepState::Unproven(reason.to_owned()), answered.min(at));
+        }
+        slot.end(StepState::Unproven(reason.to_owned()), at);
         Ok(())
     }
 
@@ -211,12 +216,14 @@ impl Run {
         }
     }
 
-    fn effect_ended(&mut self, step: &str, index: usize, outcome: &Outcome) -> Result<(), Illegal> {
+    fn effect_ended(&mut self, step: &str, index: usize, outcome: &Outcome, at: Timestamp) -> Result<(), Illegal> {
         let (_, slot) = self.slot(step)?;
         if slot.state != StepState::Started {
             return Err(Illegal::State { step: step.to_owned(), state: slot.state.word(), event: "effect-ended" });
         }
-        put(&mut slot.outcomes, step, index, outcome)
+        put(&mut slot.outcomes, step, index, outcome)?;
+        slot.answered_at = Some(at);
+        Ok(())
     }
 
     fn skip(&mut self, step: &str, reason: &str, at: Timestamp) -> Result<(), Illegal> {
@@ -337,6 +344,7 @@ impl StepRun {
         self.outcomes = vec![None; start.effects.len()];
         self.started = Some(start.clone());
         self.started_at = Some(at);
+        self.answered_at = Some(at);
         self.proof_from = Some(at);
         self.ended_at = None;
         self.undo = None;

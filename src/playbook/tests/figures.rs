@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::playbook::figures::Figures;
+use std::time::Duration;
 
 /// The parts are the whole.
 pub fn adds_up(run: &Run) {
@@ -84,4 +85,24 @@ fn an_open_step_counts_up_to_the_newest_record() {
 #[test]
 fn a_clock_that_was_set_back_makes_no_part_longer_than_the_whole() {
     told(&[(10, start("preflight")), (-100, end("preflight")), (-90, start("inventory")), (20, end("inventory"))]);
+}
+
+#[test]
+fn the_wait_for_whoever_goes_on_without_a_proof_is_no_work() {
+    let mut story = Story::new(crate::domain::fixtures::outage(90), failover());
+    while story.settle(20).0 != "suspend-crons" {
+        story.start().unwrap();
+    }
+    story.start().unwrap();
+    assert!(matches!(story.next().1, Next::Unprovable { .. }), "{:?}", story.next());
+    let before = Figures::of(&story.run).execute;
+    story.sim.go(300);
+    story.go_on_against("old-region-fenced").unwrap();
+    assert!(story.follow());
+    assert!(matches!(story.state("suspend-crons"), StepState::Unproven(_)));
+    let figures = Figures::of(&story.run);
+    assert!(
+        figures.execute <= before + Duration::from_secs(10) && figures.decide >= Duration::from_secs(300),
+        "{figures:?}"
+    );
 }
