@@ -205,122 +205,113 @@ const RULE: Fields = &[
     (5, Texts("nonResourceURLs")),
 ];
 
+const SELF_SUBJECT_ACCESS_REVIEW_KIND: Fields =
+    &[(1, Message("metadata", META)), (2, Message("spec", ACCESS)), (3, Ignored)];
+
+const SELF_SUBJECT_RULES_REVIEW_KIND: Fields =
+    &[(1, Message("metadata", META)), (2, Message("spec", &[(1, Text("namespace"))])), (3, Ignored)];
+
+const SELF_SUBJECT_REVIEW_KIND: Fields = &[(1, Message("metadata", META)), (2, Ignored)];
+
+const EVICTION_KIND: Fields = &[(1, Message("metadata", META)), (2, Message("deleteOptions", DELETE))];
+
+const NAMESPACE_KIND: Fields =
+    &[(1, Message("metadata", META)), (2, Message("spec", &[(1, Texts("finalizers"))])), (3, Ignored)];
+
+const CONFIG_MAP_KIND: Fields =
+    &[(1, Message("metadata", META)), (2, TextMap("data")), (3, BytesMap("binaryData")), (4, Bool("immutable"))];
+
+const SECRET_KIND: Fields = &[
+    (1, Message("metadata", META)),
+    (2, BytesMap("data")),
+    (3, Text("type")),
+    (4, TextMap("stringData")),
+    (5, Bool("immutable")),
+];
+
+const SERVICE_ACCOUNT_KIND: Fields = &[
+    (1, Message("metadata", META)),
+    (3, Messages("imagePullSecrets", NAME)),
+    (4, Bool("automountServiceAccountToken")),
+];
+
+const RESOURCE_QUOTA_KIND: Fields = &[
+    (1, Message("metadata", META)),
+    (2, Message("spec", &[(1, Quantities("hard")), (2, Texts("scopes"))])),
+    (3, Ignored),
+];
+
+const SERVICE_KIND: Fields = &[(1, Message("metadata", META)), (2, Message("spec", SERVICE)), (3, Ignored)];
+
+const DEPLOYMENT_KIND: Fields = &[(1, Message("metadata", META)), (2, Message("spec", DEPLOYMENT)), (3, Ignored)];
+
+const POD_DISRUPTION_BUDGET_KIND: Fields = &[
+    (1, Message("metadata", META)),
+    (
+        2,
+        Message(
+            "spec",
+            &[
+                (1, IntOrString("minAvailable")),
+                (2, Message("selector", SELECTOR)),
+                (3, IntOrString("maxUnavailable")),
+                (4, Text("unhealthyPodEvictionPolicy")),
+            ],
+        ),
+    ),
+    (3, Ignored),
+];
+
+const ROLE_KIND: Fields = &[(1, Message("metadata", META)), (2, Messages("rules", RULE))];
+
+const ROLE_BINDING_KIND: Fields = &[
+    (1, Message("metadata", META)),
+    (2, Messages("subjects", &[(1, Text("kind")), (2, Text("apiGroup")), (3, Text("name")), (4, Text("namespace"))])),
+    (3, Message("roleRef", &[(1, Text("apiGroup")), (2, Text("kind")), (3, Text("name"))])),
+];
+
+const CERTIFICATE_SIGNING_REQUEST_KIND: Fields = &[
+    (1, Message("metadata", META)),
+    (
+        2,
+        Message(
+            "spec",
+            &[
+                (1, Bytes("request")),
+                (2, Ignored),
+                (3, Ignored),
+                (4, Ignored),
+                (5, Texts("usages")),
+                (6, Ignored),
+                (7, Text("signerName")),
+                (8, Number("expirationSeconds")),
+            ],
+        ),
+    ),
+    (3, Ignored),
+];
+
+/// Kinds that are read from protobuf, and their fields.
+const KINDS: &[(&str, Fields)] = &[
+    ("SelfSubjectAccessReview", SELF_SUBJECT_ACCESS_REVIEW_KIND),
+    ("SelfSubjectRulesReview", SELF_SUBJECT_RULES_REVIEW_KIND),
+    ("SelfSubjectReview", SELF_SUBJECT_REVIEW_KIND),
+    ("Eviction", EVICTION_KIND),
+    ("DeleteOptions", DELETE),
+    ("Namespace", NAMESPACE_KIND),
+    ("ConfigMap", CONFIG_MAP_KIND),
+    ("Secret", SECRET_KIND),
+    ("ServiceAccount", SERVICE_ACCOUNT_KIND),
+    ("ResourceQuota", RESOURCE_QUOTA_KIND),
+    ("Service", SERVICE_KIND),
+    ("Deployment", DEPLOYMENT_KIND),
+    ("PodDisruptionBudget", POD_DISRUPTION_BUDGET_KIND),
+    ("Role", ROLE_KIND),
+    ("RoleBinding", ROLE_BINDING_KIND),
+    ("CertificateSigningRequest", CERTIFICATE_SIGNING_REQUEST_KIND),
+];
+
 /// The fields of a kind; `None`: it is read in JSON only.
 pub fn fields(kind: &str) -> Option<Fields> {
-    Some(match kind {
-        "SelfSubjectAccessReview" => {
-            const { &[(1, Message("metadata", META)), (2, Message("spec", ACCESS)), (3, Ignored)] }
-        }
-        "SelfSubjectRulesReview" => {
-            const { &[(1, Message("metadata", META)), (2, Message("spec", &[(1, Text("namespace"))])), (3, Ignored)] }
-        }
-        "SelfSubjectReview" => const { &[(1, Message("metadata", META)), (2, Ignored)] },
-        "Eviction" => const { &[(1, Message("metadata", META)), (2, Message("deleteOptions", DELETE))] },
-        "DeleteOptions" => DELETE,
-        "Namespace" => {
-            const { &[(1, Message("metadata", META)), (2, Message("spec", &[(1, Texts("finalizers"))])), (3, Ignored)] }
-        }
-        "ConfigMap" => {
-            const {
-                &[
-                    (1, Message("metadata", META)),
-                    (2, TextMap("data")),
-                    (3, BytesMap("binaryData")),
-                    (4, Bool("immutable")),
-                ]
-            }
-        }
-        "Secret" => {
-            const {
-                &[
-                    (1, Message("metadata", META)),
-                    (2, BytesMap("data")),
-                    (3, Text("type")),
-                    (4, TextMap("stringData")),
-                    (5, Bool("immutable")),
-                ]
-            }
-        }
-        "ServiceAccount" => {
-            const {
-                &[
-                    (1, Message("metadata", META)),
-                    (3, Messages("imagePullSecrets", NAME)),
-                    (4, Bool("automountServiceAccountToken")),
-                ]
-            }
-        }
-        "ResourceQuota" => {
-            const {
-                &[
-                    (1, Message("metadata", META)),
-                    (2, Message("spec", &[(1, Quantities("hard")), (2, Texts("scopes"))])),
-                    (3, Ignored),
-                ]
-            }
-        }
-        "Service" => const { &[(1, Message("metadata", META)), (2, Message("spec", SERVICE)), (3, Ignored)] },
-        "Deployment" => const { &[(1, Message("metadata", META)), (2, Message("spec", DEPLOYMENT)), (3, Ignored)] },
-        "PodDisruptionBudget" => {
-            const {
-                &[
-                    (1, Message("metadata", META)),
-                    (
-                        2,
-                        Message(
-                            "spec",
-                            &[
-                                (1, IntOrString("minAvailable")),
-                                (2, Message("selector", SELECTOR)),
-                                (3, IntOrString("maxUnavailable")),
-                                (4, Text("unhealthyPodEvictionPolicy")),
-                            ],
-                        ),
-                    ),
-                    (3, Ignored),
-                ]
-            }
-        }
-        "Role" => const { &[(1, Message("metadata", META)), (2, Messages("rules", RULE))] },
-        "RoleBinding" => {
-            const {
-                &[
-                    (1, Message("metadata", META)),
-                    (
-                        2,
-                        Messages(
-                            "subjects",
-                            &[(1, Text("kind")), (2, Text("apiGroup")), (3, Text("name")), (4, Text("namespace"))],
-                        ),
-                    ),
-                    (3, Message("roleRef", &[(1, Text("apiGroup")), (2, Text("kind")), (3, Text("name"))])),
-                ]
-            }
-        }
-        "CertificateSigningRequest" => {
-            const {
-                &[
-                    (1, Message("metadata", META)),
-                    (
-                        2,
-                        Message(
-                            "spec",
-                            &[
-                                (1, Bytes("request")),
-                                (2, Ignored),
-                                (3, Ignored),
-                                (4, Ignored),
-                                (5, Texts("usages")),
-                                (6, Ignored),
-                                (7, Text("signerName")),
-                                (8, Number("expirationSeconds")),
-                            ],
-                        ),
-                    ),
-                    (3, Ignored),
-                ]
-            }
-        }
-        _ => return None,
-    })
+    KINDS.iter().find(|(name, _)| *name == kind).map(|(_, fields)| *fields)
 }
