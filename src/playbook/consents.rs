@@ -206,6 +206,7 @@ break_glass = true
             assert!(problem.to_string().contains(says) && problem.line > 0, "{problem}");
         }
     }
+
     #[test]
     fn all_that_is_wrong_is_told_in_one_go() {
         let text = GOOD

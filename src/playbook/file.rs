@@ -330,10 +330,7 @@ mod tests {
         let problems = check("x.toml", &text).unwrap_err();
         let said: Vec<String> = problems.iter().map(Problem::headline).collect();
         for word in ["schema 9", "canery", "old-region-fence", "regoin", "parsecs", "declare", "whi", "form"] {
-            assert!(
-                said.iter().any(|line| line.contains(&format!("\"{word}")) || line.contains(word)),
-                "{word}: {said:#?}"
-            );
+            assert!(said.iter().any(|line| line.contains(word)), "{word}: {said:#?}");
         }
         // Nothing is told twice, and the order is the text's.
         assert_eq!(said.len(), 8, "{said:#?}");

@@ -85,7 +85,8 @@ pub struct StepRun {
     pub note: Option<Note>,
     /// An undo that was begun.
     pub undo: Option<Undo>,
-    /// A person went on without it, though its target answered: it does not come again by itself.
+    /// A person went on without it, though its target answered: it comes again only where nothing else lifts what
+    /// holds the open step.
     pub left: bool,
 }
 

@@ -166,6 +166,14 @@ mod tests {
         follower.news(fleet, &readiness, &alarms)
     }
 
+    fn a_minute(sim: &mut Sim, follower: &mut Follower) -> Vec<String> {
+        let looks = (0..30).flat_map(|_| {
+            sim.go(2);
+            news(follower, &sim.fleet)
+        });
+        looks.collect()
+    }
+
     #[test]
     fn a_quiet_pair_says_nothing_and_each_change_is_said_once() {
         let mut sim = healthy_pair();
@@ -176,11 +184,7 @@ mod tests {
         }
         sim.blind_region(Side::A, ErrorKind::Timeout);
         sim.db(Side::A).up = false;
-        let mut said = Vec::new();
-        for _ in 0..30 {
-            sim.go(2);
-            said.extend(news(&mut follower, &sim.fleet));
-        }
+        let said = a_minute(&mut sim, &mut follower);
         let with = |words: &str| said.iter().filter(|line| line.contains(words)).count();
         assert_eq!(with("  BAD     us-central1: api does not answer"), 1, "{said:#?}");
         assert_eq!(with("  BAD     us-central1: db does not answer"), 1, "{said:#?}");
@@ -189,11 +193,7 @@ mod tests {
         assert!(said.iter().all(|line| line.starts_with("2026-03-01 10:")), "{said:#?}");
         sim.see_all();
         sim.db(Side::A).up = true;
-        let mut said = Vec::new();
-        for _ in 0..30 {
-            sim.go(2);
-            said.extend(news(&mut follower, &sim.fleet));
-        }
+        let said = a_minute(&mut sim, &mut follower);
         let with = |words: &str| said.iter().filter(|line| line.contains(words)).count();
         assert_eq!(with("us-central1: api answers again after"), 1, "{said:#?}");
         assert_eq!(with("OVER"), with("OVER  "), "{said:#?}");

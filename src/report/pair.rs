@@ -24,13 +24,7 @@ pub(super) fn what(fleet: &Fleet, side: Side, sample: &DatabaseSample) -> &'stat
 
 /// How the pair stands, in a word that the JSON has too.
 pub(super) fn pair_word(fleet: &Fleet, readiness: &Readiness) -> &'static str {
-    let Some(way) = readiness.direction else {
-        return match fleet.split() {
-            Some(split) if split.fenced() => "one primary, no standby",
-            Some(_) => "TWO PRIMARIES",
-            None => "no primary has been seen",
-        };
-    };
+    let Some(way) = readiness.direction else { return fleet.no_pair() };
     match fleet.following(way.to) {
         Following::Streaming => "streaming",
         Following::Silent(_) => "streaming, but silent",

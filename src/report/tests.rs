@@ -4,6 +4,7 @@ use super::{status, status_json};
 use crate::domain::Timestamp;
 use crate::domain::fixtures::{
     Sim, healthy_pair, line_cut, nothing_known, old_region_returned, outage, started_after_outage, started_blind,
+    two_systems,
 };
 use crate::domain::freshness::Source;
 use crate::domain::kubernetes::Controllers;
@@ -146,6 +147,7 @@ fn text_and_json_say_the_same() {
         outage(60),
         line_cut(60),
         old_region_returned(),
+        two_systems(),
         started_after_outage(),
         started_blind(),
         nothing_known(),
@@ -191,4 +193,11 @@ fn one_run_was_in_flight_and_two_were() {
     let at: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
     assert_eq!(super::run::in_flight(1, at), "1 run was in flight, as of 10:00:00Z");
     assert_eq!(super::run::in_flight(2, at), "2 runs were in flight, as of 10:00:00Z");
+}
+
+#[test]
+fn two_systems_are_not_called_a_pair_that_was_never_seen() {
+    let (text, json) = both(&two_systems());
+    assert_eq!(json["database"]["pair"], "TWO SYSTEMS, no pair");
+    assert!(!text.contains("ever seen") && !text.contains("run fence"), "{text}");
 }

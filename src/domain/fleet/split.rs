@@ -61,6 +61,18 @@ impl Fleet {
         open
     }
 
+    /// What there is instead of a pair while there is no direction, in a word or two. Of a fenced old primary the callers
+    /// say more.
+    #[must_use]
+    pub fn no_pair(&self) -> &'static str {
+        match self.split() {
+            Some(split) if split.fenced() => "one primary, no standby",
+            Some(_) => "TWO PRIMARIES",
+            None if self.two_systems().is_some() => "TWO SYSTEMS, no pair",
+            None => "no primary was ever seen",
+        }
+    }
+
     /// Why there is no direction, in a sentence, and what to do about it, which may be empty. None: there is one.
     #[must_use]
     pub fn no_direction(&self) -> Option<(String, String)> {
@@ -118,7 +130,7 @@ impl Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::fixtures::{healthy_pair, nothing_known, old_region_returned};
+    use crate::domain::fixtures::{healthy_pair, nothing_known, old_region_returned, two_systems};
 
     #[test]
     fn who_is_the_primary_and_what_to_do_is_said() {
@@ -134,10 +146,7 @@ mod tests {
 
     #[test]
     fn two_primaries_that_are_no_pair_are_not_to_be_fenced() {
-        let mut sim = healthy_pair();
-        let b = sim.db(Side::B);
-        (b.primary, b.system, b.timeline, b.receiver) = (true, b.system + 1, 7, None);
-        sim.go(20);
+        let sim = two_systems();
         assert_eq!((sim.fleet.direction(), sim.fleet.older_primary(), sim.fleet.split()), (None, None, None));
         let (words, advice) = sim.fleet.no_direction().unwrap();
         assert!(words.contains("neither is a copy of the other"), "{words}");

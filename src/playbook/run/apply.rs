@@ -323,7 +323,7 @@ fn put(outcomes: &mut [Option<Outcome>], step: &str, index: usize, outcome: &Out
 }
 
 impl StepRun {
-    /// A fence that may be set again: it was left unproven and its target answers again, or it has come off since.
+    /// A fence that may be set again, left or proven. Whether there is a reason to, `propose` says.
     #[must_use]
     pub fn reopens(&self, step: &Step) -> bool {
         step.kind.fences() && matches!(self.state, StepState::Unproven(_) | StepState::Done)

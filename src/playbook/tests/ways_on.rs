@@ -2,7 +2,7 @@
 //! fence comes off, a request is refused, a step can not be proven, somebody else promotes.
 
 use super::*;
-use crate::domain::fixtures::{healthy_pair, outage};
+use crate::domain::fixtures::{healthy_pair, outage, two_systems};
 use crate::domain::freshness::ErrorKind;
 use crate::domain::units::Bytes;
 use crate::playbook::measure::measure;
@@ -312,10 +312,7 @@ fn a_server_that_was_read_only_before_stays_so() {
 fn two_primaries_that_are_no_pair_give_no_direction_to_anything() {
     use crate::playbook::declare::{DeclareError, direction};
     use crate::playbook::file::Purpose;
-    let mut sim = healthy_pair();
-    let b = sim.db(Side::B);
-    (b.primary, b.system, b.timeline, b.receiver) = (true, b.system + 1, 7, None);
-    sim.go(20);
+    let sim = two_systems();
     for purpose in [Purpose::Fence, Purpose::Planned, Purpose::Unplanned] {
         assert_eq!(direction(purpose, &sim.fleet), Err(DeclareError::TwoSystems), "{purpose:?}");
     }

@@ -58,8 +58,8 @@ pub fn alone(state: &State) -> Row {
             let new = split.old.map_or("?", |old| fleet.name(old.other()));
             Row::new().add(format!("{new} alone, no standby"), Tone::Warn)
         }
-        Some(_) => Row::new().sign(Sign::Block, Tone::Bad).add(" TWO PRIMARIES", Tone::Bad),
-        None => Row::of("no primary was ever seen", Tone::Unknown),
+        None if fleet.two_systems().is_none() => Row::of(fleet.no_pair(), Tone::Unknown),
+        _ => Row::new().sign(Sign::Block, Tone::Bad).add(format!(" {}", fleet.no_pair()), Tone::Bad),
     }
 }
 
