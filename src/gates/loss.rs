@@ -61,7 +61,7 @@ pub fn anti_flap(q: &Question<'_>) -> Answer {
     let old = q.name(q.direction.from);
     let there = q.fleet.region(q.direction.from).promoted_at().map(|at| (at, format!("the promotion of {old}")));
     let Some((at, what)) = here.into_iter().chain(there).max() else {
-        return Answer::pass(format!("no earlier failover, by the journals here and by {old}"));
+        return Answer::pass(format!("no earlier failover is known, from the journals here or from {old}"));
     };
     let ago = since(at, q.fleet.now);
     if ago < window {

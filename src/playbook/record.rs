@@ -152,6 +152,13 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// What the number of rows covers besides those of the switch, in words that follow it. The newest rows carry no time
+    /// here, so that they are not told apart as the log is.
+    #[must_use]
+    pub fn rows_cover(&self) -> &'static str {
+        if self.wrote_on.is_some_and(|wrote| wrote.0 > 0) { ", with those since its return" } else { "" }
+    }
+
     /// What the old side, `old`, wrote after its return, in words. None: it was not away, or it was fenced before it
     /// wrote anything.
     #[must_use]

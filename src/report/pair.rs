@@ -146,7 +146,7 @@ pub(super) fn rpo(fleet: &Fleet, way: Direction, loss: &Loss) -> String {
         }
         Some(lost) if lost.is_zero() => format!("no time of work (target {target})"),
         Some(lost) => format!("about {} of work (target {target})", fine(lost)),
-        None => format!("how much time of work, is not known (target {target})"),
+        None => format!("an unknown time of work (target {target})"),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::domain::fleet::replication::Loss;
 use crate::domain::units::{Bytes, clock, many};
 use crate::playbook::figures::Figures;
 use crate::playbook::file::Purpose;
-use crate::playbook::record::{End, Event, Note, Record};
+use crate::playbook::record::{End, Event, Measured, Note, Record};
 use crate::playbook::run::{Run, StepState};
 use std::fmt::Write;
 
@@ -105,7 +105,8 @@ fn event_words(event: &Event, run: &Run) -> String {
         Event::LossMeasured(measured) => {
             let wrote_on =
                 measured.wrote_on_words(run.from_name()).map(|words| format!("; {words}")).unwrap_or_default();
-            format!("loss measured: {}{}{wrote_on}", measured.loss.words(), rows_words(measured.rows))
+            let rows = measured.rows.map_or_else(String::new, |_| rows_words(measured.rows) + measured.rows_cover());
+            format!("loss measured: {}{rows}{wrote_on}", measured.loss.words())
         }
         Event::Ended { end: End::Done, .. } => "run done".to_owned(),
         Event::Ended { end: End::Aborted, reason } => format!("run given up: {reason}"),
@@ -211,11 +212,9 @@ fn loss_lines(out: &mut String, figures: &Figures, old: &str) {
                 None if loss.exact => "exact: the old side was fenced and read",
                 None => "an estimate: last position seen of the old log, less what the replica had",
             };
+            let counted = figures.measured.as_ref().map_or(" at the last counts", Measured::rows_cover);
             let rows = rows.map_or("archive rows unknown".to_owned(), |rows| {
-                format!(
-                    "{} at the last counts",
-                    many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows")
-                )
+                format!("{}{counted}", many(usize::try_from(rows).unwrap_or(usize::MAX), "archive row", "archive rows"))
             });
             let _ = writeln!(out, "  {:<10}{}", "lost", loss.words());
             let _ = writeln!(out, "  {:<10}{}, {rows}", "", seconds_words(loss));

@@ -95,6 +95,10 @@ fn losses(state: &State, figures: &Figures, old: &str, page: &mut Writer) {
     let text = match &figures.loss {
         None => ("not measured".to_owned(), Tone::Unknown),
         Some((loss, rows)) => {
+            let (cover, how) = match &figures.measured {
+                Some(measured) => (rows.as_ref().map_or("", |_| measured.rows_cover()), "measured on the old side"),
+                None => ("", "as estimated before the promotion"),
+            };
             let rows = match rows {
                 Some(0) => ", no archive row".to_owned(),
                 Some(rows) => {
@@ -102,11 +106,7 @@ fn losses(state: &State, figures: &Figures, old: &str, page: &mut Writer) {
                 }
                 None => ", archive rows unknown".to_owned(),
             };
-            let how = match figures.measured {
-                Some(_) => "measured on the old side",
-                None => "as estimated before the promotion",
-            };
-            (format!("{}{rows}; {how}", loss.words()), Tone::Plain)
+            (format!("{}{rows}{cover}; {how}", loss.words()), Tone::Plain)
         }
     };
     page.labelled("lost", &text.0, text.1);

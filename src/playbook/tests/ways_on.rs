@@ -175,6 +175,7 @@ fn what_a_region_lost_that_crashed_is_its_log_up_to_the_crash() {
     let wrote_on = |sim: &mut Sim| Some(Bytes(sim.db(Side::A).lsn - crash));
     assert_eq!((first.wrote_on, first.fenced), (wrote_on(&mut story.sim), false));
     assert!(first.wrote_on_words("a").unwrap().ends_with("and more until it is fenced"));
+    assert_eq!(first.rows_cover(), ", with those since its return");
 
     // It is asked once more, when it is fenced. By then its own checkpoint has moved the trace of the crash on.
     story.run.measured = Some(first);
